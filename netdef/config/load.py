@@ -1,0 +1,168 @@
+"""From a file to a located message: find it, read it, bind it, upgrade it, and change it by ``--set``."""
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from google.protobuf.message import Message
+
+from netdef.config import overrides as overriding
+from netdef.config import prototxt, schema, yamlshort, yamltext
+from netdef.config.bind import bind
+from netdef.config.located import Located
+from netdef.config.paths import BUILTIN, builtin_config, resolve
+from netdef.config.tree import Node
+from netdef.config.upgrade import V1_MESSAGE, upgrade_net, upgrade_solver
+from netdef.errors import Collector, ConfigError, Span
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # bytes that no text has
+_UNDECODED = re.compile("[\udc80-\udcff]")
+
+Source = str | os.PathLike[str] | Message | Located
+
+
+def load_net(source: Source, overrides: Sequence[str] = (), errors: Collector | None = None,
+             beside: str | None = None) -> Located:
+    """The net of a prototxt or YAML file, a NetParameter or a Located one, in the current syntax.
+
+    ``source`` may be ``builtin:lenet``; a relative path is looked for beside the file ``beside`` first.
+    ``overrides`` are ``path=value`` texts. Mistakes are raised together (ConfigErrors, or the one FieldError),
+    or go to ``errors`` where that is given, and the net goes on without the bad fields. A file that cannot be
+    read raises ConfigError or ConfigSyntaxError in any case, and so does a net in the syntax of 2014.
+    """
+    found = Collector()
+    located = _located(source, "NetParameter", "net", found, beside)
+    if located.message.layers:
+        raise ConfigError(V1_MESSAGE, where=located.span_of("layers", 0), hint="upgrade it first")
+    return _finish(located, "NetParameter", overrides, found, errors)
+
+
+def load_solver(source: Source, overrides: Sequence[str] = (), errors: Collector | None = None,
+                beside: str | None = None) -> Located:
+    """The solver of a file, a SolverParameter or a Located one; see load_net. Nets that it names are not read."""
+    found = Collector()
+    located = _located(source, "SolverParameter", "solver", found, beside)
+    return _finish(located, "SolverParameter", overrides, found, errors)
+
+
+def read_text_message(path: str | os.PathLike[str], message_name: str, errors: Collector | None = None) -> Located:
+    """Any message of the schema from a prototxt or YAML file, neither upgraded nor changed."""
+    file = resolve(path)
+    return parse_text_message(read_text(file), str(path), message_name, errors)
+
+
+def parse_text_message(text: str, file: str, message_name: str, errors: Collector | None = None) -> Located:
+    """Any message of the schema from a text; the extension of ``file`` (.yaml, .yml or another) says the format."""
+    found = errors if errors is not None else Collector()
+    located = bind(_tree(text, file, message_name, found), message_name, found)
+    if errors is None:
+        found.raise_all()
+    return located
+
+
+def _located(source: Source, message_name: str, kind: str, errors: Collector, beside: str | None) -> Located:
+    """The bound message of any source; what is a message already is left as it is."""
+    if isinstance(source, Located):
+        return source
+    if isinstance(source, Message):
+        return Located.bare(schema.adopt(source))
+    name = os.fspath(source)
+    file = builtin_config(name, kind) if name.startswith(BUILTIN) else resolve(name, beside)
+    located = parse_text_message(read_text(file), _shown(file, name), message_name, errors)
+    if not located.spans.fields and not errors.found:
+        raise ConfigError("the file is empty", where=Span(located.file))
+    return located
+
+
+def _shown(file: Path, name: str) -> str:
+    """The name for messages: as it was given where that leads to the file, else the path found, short if it can be."""
+    if Path(name).expanduser().exists():
+        return name
+    short = os.path.relpath(file)
+    return str(file) if short.startswith("..") else short
+
+
+def _finish(located: Located, message_name: str, overrides: Sequence[str], found: Collector,
+            errors: Collector | None) -> Located:
+    """Overrides and upgrades, then all mistakes at once."""
+    if overrides:
+        located = located.copy()
+        overriding.apply(located, message_name, overrides, found)
+    with found:
+        located = upgrade_net(located) if message_name == "NetParameter" else upgrade_solver(located)
+    if errors is None:
+        found.raise_all()
+    else:
+        errors.found.extend(found.found)
+    return located
+
+
+def _tree(text: str, file: str, message_name: str, errors: Collector) -> Node:
+    """The tree of a text in either format, its nets in the long form."""
+    if file.lower().endswith((".yaml", ".yml")):
+        return yamlshort.expand(yamltext.read(text, file), message_name, errors)
+    return prototxt.read(text, file)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, a byte order mark dropped; ConfigError says why it is not one.
+
+    Bytes that are not UTF-8 come as lone surrogates, since old files have such comments: in a string they are
+    refused when it is bound.
+    """
+    name = str(path)
+    if path.is_dir():
+        raise ConfigError("is a folder, not a file", where=name, hint=_config_in(path))
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=name) from None
+    if _CONTROL.search(data):
+        raise ConfigError("is not text", where=name, hint=_looks_like(path, data))
+    text = data.decode("utf-8-sig", "surrogateescape")
+    bad = len(_UNDECODED.findall(text))
+    if bad > len(text) // 4:
+        raise ConfigError("is not text", where=name, hint=_looks_like(path, data))
+    return text
+
+
+def _looks_like(path: Path, data: bytes) -> str:
+    """What a binary file seems to be."""
+    if data[:8] == b"\x89HDF\r\n\x1a\n":
+        return "it looks like HDF5; weights go to --weights"
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "it looks like UTF-16; save it as UTF-8"
+    if path.suffix == ".solverstate":
+        return "a .solverstate goes to --snapshot"
+    if path.suffix in (".caffemodel", ".h5"):
+        return f"a {path.suffix} goes to --weights"
+    return "a config is a prototxt or a YAML file; weights go to --weights"
+
+
+def _config_in(folder: Path) -> str:
+    names = sorted(p.name for p in folder.iterdir() if p.suffix in (".prototxt", ".yaml", ".yml"))
+    return f"it holds {', '.join(names[:5])}" if names else ""
+
+
+def load_any(source: Source, kind: str = "auto", overrides: Sequence[str] = ()) -> Located:
+    """A net or a solver; ``kind`` is "net", "solver" or "auto" (see ``kind_of``). Raises what the two loaders raise."""
+    kind = kind_of(source) if kind == "auto" else kind
+    return load_solver(source, overrides) if kind == "solver" else load_net(source, overrides)
+
+
+def kind_of(source: Source) -> str:
+    """Either "net" or "solver": whichever knows more of the names that stand at the top of the file."""
+    if isinstance(source, Located):
+        return kind_of(source.message)
+    if isinstance(source, Message):
+        return "solver" if source.DESCRIPTOR.name == "SolverParameter" else "net"
+    name = os.fspath(source)
+    if name.startswith(BUILTIN):
+        return "solver" if "solver" in name else "net"
+    text = read_text(resolve(name))
+    root = yamltext.read(text, name) if name.lower().endswith((".yaml", ".yml")) else prototxt.read(text, name)
+    names = {child.name for child in root.children}
+    net, solver = {*schema.fields("NetParameter")}, {*schema.fields("SolverParameter")}
+    return "solver" if len(names & solver) > len(names & net) else "net"
