@@ -1,0 +1,49 @@
+"""Biases and sums of vectors; see the reference."""
+from __future__ import annotations
+
+import numpy as np
+
+from netdef.kernels.jit import kernel, prange
+
+Array = np.ndarray
+
+
+@kernel("f![3] f[1]")
+def _bias_add(y, bias):
+    channels = y.shape[1]
+    for row in prange(y.shape[0] * channels):
+        o, c = row // channels, row % channels
+        b = bias[c]
+        for i in range(y.shape[2]):
+            y[o, c, i] += b
+
+
+@kernel("f[3] f![1]", fastmath=True)
+def _bias_grad(dy, db):
+    for c in prange(dy.shape[1]):
+        total = 0.0
+        for o in range(dy.shape[0]):
+            for i in range(dy.shape[2]):
+                total += dy[o, c, i]
+        db[c] += np.float32(total)
+
+
+@kernel("f f[1] f![1]")
+def _axpy(alpha, x, y):
+    for i in prange(y.size):
+        y[i] += alpha * x[i]
+
+
+def bias_add(y: Array, bias: Array) -> None:
+    """See the reference."""
+    _bias_add(y, bias)
+
+
+def bias_grad(dy: Array, db: Array) -> None:
+    """See the reference."""
+    _bias_grad(dy, db)
+
+
+def axpy(alpha: float, x: Array, y: Array) -> None:
+    """See the reference."""
+    _axpy(alpha, x.reshape(-1), y.reshape(-1))

@@ -1,0 +1,153 @@
+"""Which kernels there are, and when a compiled one runs in place of its reference.
+
+A compiled kernel runs where it exists, all its real arrays are float32, C-contiguous and aligned, the arrays that decide
+the work have at least ``row.least`` elements, and ``NETDEF_KERNELS`` is not ``reference``. So the choice depends on shapes
+and dtypes only, never on timing, and a run can be repeated bit for bit.
+"""
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+log = logging.getLogger("netdef")
+
+LEAST = 1 << 15
+"""Elements from which a compiled kernel runs. Below, every NumPy twin takes well under a millisecond, while each compiled
+one costs a second the first time: a tiny net starts at once even with an empty cache."""
+
+LEAST_LIGHT = 1 << 17
+"""The same for kernels that NumPy does in one vectorised sweep: threads pay only beyond the second-level cache."""
+
+
+class Row(NamedTuple):
+    """One kernel as data: its name, its file, whether ``compiled/`` has a twin, and which arguments tell its size."""
+
+    name: str
+    file: str
+    compiled: bool = False
+    sized_by: tuple[int, ...] = (0,)
+    least: int = LEAST
+    axes: tuple[int, ...] | None = None
+    """ranks that the compiled twin takes for its first argument; None: any"""
+
+
+ROWS = (
+    Row("relu_forward", "activation", True, least=LEAST_LIGHT),
+    Row("relu_backward", "activation", True),
+    Row("sigmoid_forward", "activation"),
+    Row("sigmoid_backward", "activation", True),
+    Row("tanh_forward", "activation"),
+    Row("tanh_backward", "activation", True),
+    Row("softmax_forward", "softmax"),
+    Row("softmax_backward", "softmax"),
+    Row("softmax_loss_forward", "softmax"),
+    Row("softmax_loss_backward", "softmax"),
+    Row("philox_bits", "philox", True, sized_by=(1,)),
+    Row("dropout_forward", "dropout", True),
+    Row("dropout_backward", "dropout", True),
+    Row("max_pool_forward", "pooling", True, axes=(4,)),
+    Row("max_pool_backward", "pooling", True, sized_by=(2,), axes=(4,)),
+    Row("ave_pool_forward", "pooling", True, axes=(4,)),
+    Row("ave_pool_backward", "pooling", True, sized_by=(4,), axes=(4,)),
+    Row("stochastic_pool_draw", "stochastic_pooling"),
+    Row("stochastic_pool_mean", "stochastic_pooling"),
+    Row("stochastic_pool_mean_backward", "stochastic_pooling"),
+    Row("im2col", "im2col", True, sized_by=(5,), axes=(3, 4)),
+    Row("col2im", "im2col", True, axes=(4, 6)),
+    Row("conv_scratch_shape", "conv"),
+    Row("conv_forward", "conv", True, sized_by=(0, 8), axes=(3, 4)),
+    Row("conv_backward_data", "conv", True, sized_by=(0, 7), axes=(3, 4)),
+    Row("conv_backward_weights", "conv", True, sized_by=(0, 1), axes=(3, 4)),
+    Row("conv_bias_grad", "conv", True),
+    Row("gemm", "linear"),
+    Row("bias_add", "linear", True, least=LEAST_LIGHT),
+    Row("bias_grad", "linear", True),
+    Row("axpy", "linear", True, sized_by=(1,)),
+    Row("scale", "linear"),
+    Row("add", "linear"),
+    Row("multiply", "linear"),
+    Row("sgd_update", "update", True),
+    Row("l2_decay", "update", True),
+    Row("l1_decay", "update", True),
+    Row("sum_squares", "update", True),
+    Row("sum_abs", "update", True),
+)
+
+
+class Entry:
+    """A kernel that is called like a function; picks the compiled twin or the reference by the arguments."""
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self.name = row.name
+        self._reference: Callable[..., Any] | None = None
+        self._compiled: Callable[..., Any] | None = None
+
+    @property
+    def reference(self) -> Callable[..., Any]:
+        """The NumPy function."""
+        if self._reference is None:
+            self._reference = _load("reference", self.row)
+        return self._reference
+
+    @property
+    def compiled(self) -> Callable[..., Any] | None:
+        """The Numba function (imported when first asked for), or None."""
+        if self._compiled is None and self.row.compiled:
+            self._compiled = _load("compiled", self.row)
+        return self._compiled
+
+    def supports(self, args: tuple[Any, ...]) -> bool:
+        """Whether the compiled twin would run for these arguments."""
+        row = self.row
+        if not row.compiled or max(args[i].size for i in row.sized_by) < row.least:
+            return False
+        if row.axes is not None and args[0].ndim not in row.axes:
+            return False
+        return all(_plain(a) for a in args if isinstance(a, np.ndarray))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            bound = inspect.signature(self.reference).bind(*args, **kwargs)
+            bound.apply_defaults()
+            args = bound.args
+        if _compiled_allowed and self.supports(args):
+            compiled = self.compiled
+            if compiled is not None:
+                return compiled(*args)
+        return self.reference(*args)
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.name}>"
+
+
+def _load(kind: str, row: Row) -> Callable[..., Any]:
+    return getattr(importlib.import_module(f"netdef.kernels.{kind}.{row.file}"), row.name)
+
+
+def _plain(a: np.ndarray) -> bool:
+    flags = a.flags
+    return a.dtype != np.float64 and flags.c_contiguous and flags.aligned
+
+
+TABLE: Mapping[str, Entry] = {row.name: Entry(row) for row in ROWS}
+
+_compiled_allowed = os.environ.get("NETDEF_KERNELS", "") != "reference"
+
+
+@contextmanager
+def only_reference() -> Iterator[None]:
+    """Inside the block no compiled kernel runs (whatever the environment says)."""
+    global _compiled_allowed
+    before, _compiled_allowed = _compiled_allowed, False
+    try:
+        yield
+    finally:
+        _compiled_allowed = before

@@ -1,0 +1,84 @@
+"""Threads for compiled kernels: OpenMP, started at the first parallel kernel; how many; and what stands in where it is absent.
+
+Numba's default, TBB, takes longer with every launch and leaks (measured), so it is never used. OpenMP's threads are told to sleep
+between launches (``OMP_WAIT_POLICY=passive``): spinning ones take the processor from BLAS's own threads, which turned a
+matrix product of 0.2 ms into 16 ms, and waking costs a few microseconds. Never fork a process after the first launch.
+"""
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from netdef.errors import warn
+
+_start_lock = threading.Lock()
+_layer = ""
+
+LAUNCH_LOCK = threading.Lock()
+"""Taken around every launch where ``layer()`` is "workqueue", which cannot be entered from two threads at once."""
+
+
+def wanted() -> int | None:
+    """``NETDEF_NUM_THREADS`` as a number, or None where it is not set. Raises ValueError where it is no count."""
+    text = os.environ.get("NETDEF_NUM_THREADS", "").strip()
+    if not text:
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"NETDEF_NUM_THREADS: expected a whole number from 1, got '{text}'")
+    return int(text)
+
+
+def prepare() -> None:
+    """Set what must be in the environment before Numba and OpenMP are loaded; called on import of ``jit``."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    count = wanted()
+    if count is not None and "numba" not in sys.modules:
+        os.environ["NUMBA_NUM_THREADS"] = str(count)
+
+
+def start() -> str:
+    """Start the threading layer unless it runs; returns its name, "omp" or "workqueue"."""
+    global _layer
+    with _start_lock:
+        if not _layer:
+            _layer = _launch()
+    return _layer
+
+
+def _launch() -> str:
+    import numba
+    from numba.np.ufunc import parallel
+
+    if str(numba.config.THREADING_LAYER).lower() not in ("omp", "workqueue"):
+        numba.config.THREADING_LAYER = "default"
+        numba.config.THREADING_LAYER_PRIORITY = ["omp", "workqueue", "tbb"]  # workqueue always loads: TBB is never reached
+    parallel._launch_threads()
+    layer = numba.threading_layer()
+    if layer == "workqueue":
+        warn("OpenMP is not available to Numba; kernels run one at a time on its slower built-in threads")
+    elif layer != "omp":
+        warn(f"Numba's threading layer was already '{layer}'; it is slower than OpenMP with many small launches")
+    count = wanted()
+    if count is not None:
+        most = numba.config.NUMBA_NUM_THREADS
+        if count > most:
+            warn(f"NETDEF_NUM_THREADS is {count}, but Numba was loaded before with {most} threads")
+        numba.set_num_threads(min(count, most))
+    return layer
+
+
+@contextmanager
+def limited(count: int) -> Iterator[None]:
+    """Inside the block, kernels launched from this Python thread use ``count`` threads (at most those that were started)."""
+    import numba
+
+    start()
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
