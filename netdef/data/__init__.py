@@ -1,0 +1,12 @@
+"""Data sources and transforms: where records come from, and what Caffe does to them before a net sees them.
+
+``open(source)`` gives a Source (built-in digits and toy problems, LMDB, LevelDB), ``peek(source)`` only its shape and
+size, ``Transformer`` crops, subtracts the mean, scales and mirrors. No layers live here. May import errors, rng,
+config, blob and kernels. A new kind of source is one module with a class that follows ``Source``, and one line in
+``opening.py``.
+"""
+from netdef.data.opening import open, peek
+from netdef.data.source import Peek, Source
+from netdef.data.transforms import Transformer, read_mean
+
+__all__ = ["Peek", "Source", "Transformer", "open", "peek", "read_mean"]

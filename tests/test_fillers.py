@@ -1,0 +1,171 @@
+"""Fillers: statistics, fan rules, errors."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from netdef import fillers
+from netdef.config import schema
+from netdef.errors import FieldError, ShapeError, Span
+from netdef.rng import Stream
+
+
+def filler(**options):
+    message = schema.new("FillerParameter")
+    for name, value in options.items():
+        if name == "variance_norm":
+            value = message.DESCRIPTOR.fields_by_name[name].enum_type.values_by_name[value].number
+        setattr(message, name, value)
+    return message
+
+
+def filled(shape, dtype="float32", seed=1, **options):
+    array = np.full(shape, np.nan, dtype)
+    fillers.fill(array, filler(**options), Stream(seed, "filler"))
+    assert np.isfinite(array).all()
+    return array
+
+
+def test_the_list_is_caffes():
+    assert fillers.names()[:7] == [
+        "constant", "uniform", "gaussian", "positive_unitball", "xavier", "msra", "bilinear",
+    ]  # fmt: skip
+
+
+def test_default_is_zero():
+    assert not filled((2, 3)).any()
+
+
+def test_constant():
+    assert (filled((2, 3), value=0.25) == 0.25).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_uniform(dtype):
+    a = filled((100, 500), dtype, type="uniform", min=-1, max=3)
+    assert a.min() >= -1 and a.max() <= 3 and a.dtype == dtype
+    assert a.mean() == pytest.approx(1, abs=0.03) and a.std() == pytest.approx(4 / math.sqrt(12), rel=0.03)
+
+
+def test_gaussian():
+    a = filled((100, 500), type="gaussian", mean=0.5, std=0.01)
+    assert a.mean() == pytest.approx(0.5, abs=1e-3) and a.std() == pytest.approx(0.01, rel=0.03)
+
+
+def test_sparse_gaussian_keeps_some_of_each_column():
+    a = filled((50, 4000), type="gaussian", std=2, sparse=5)
+    assert (a != 0).mean() == pytest.approx(0.1, rel=0.03)
+    assert a[a != 0].std() == pytest.approx(2, rel=0.03)
+
+
+def test_sparse_of_more_than_there_are_keeps_all():
+    assert filled((5, 40), type="gaussian", sparse=9).all()
+
+
+def test_sparse_of_zero_keeps_nothing():
+    assert not filled((5, 40), type="gaussian", sparse=0).any()
+
+
+def test_positive_unitball():
+    a = filled((20, 3, 5), type="positive_unitball")
+    assert (a > 0).all()
+    np.testing.assert_allclose(a.reshape(20, -1).sum(1), 1, rtol=1e-5)
+
+
+# Shapes as stored: convolution 64 outputs of 32 inputs (group 1), the same with group 4, inner product (N, K),
+# deconvolution (C_in, C_out/g, k, k), a bias. fan_in = count/shape[0], fan_out = count/shape[1].
+SHAPES = {
+    "conv": ((64, 32, 3, 3), 288, 576),
+    "grouped conv": ((64, 8, 3, 3), 72, 576),
+    "inner product": ((300, 200), 200, 300),
+    "transposed inner product": ((200, 300), 300, 200),
+    "deconv 32 to 64": ((32, 64, 4, 4), 1024, 512),
+    "one axis": ((20000,), 1, 20000),
+}
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_fans(kind):
+    shape, fan_in, fan_out = SHAPES[kind]
+    assert fillers.fans(shape) == (fan_in, fan_out)
+
+
+@pytest.mark.parametrize("norm", ["FAN_IN", "FAN_OUT", "AVERAGE"])
+@pytest.mark.parametrize("kind", SHAPES)
+def test_xavier_and_msra(kind, norm):
+    shape, fan_in, fan_out = SHAPES[kind]
+    n = {"FAN_IN": fan_in, "FAN_OUT": fan_out, "AVERAGE": (fan_in + fan_out) / 2}[norm]
+    a = filled(shape, type="xavier", variance_norm=norm)
+    limit = math.sqrt(3 / n)
+    assert abs(a).max() <= limit * (1 + 1e-6) and abs(a).max() > 0.99 * limit
+    assert a.std() == pytest.approx(1 / math.sqrt(n), rel=0.03)
+    b = filled(shape, type="msra", variance_norm=norm)
+    assert b.std() == pytest.approx(math.sqrt(2 / n), rel=0.03) and abs(b.mean()) < 0.05 * b.std()
+
+
+def test_bilinear_kernel():
+    a = filled((2, 1, 4, 4), type="bilinear")
+    line = np.array([0.25, 0.75, 0.75, 0.25])
+    np.testing.assert_allclose(a, np.broadcast_to(np.outer(line, line), (2, 1, 4, 4)))
+    odd = filled((1, 1, 3, 3), type="bilinear")[0, 0]
+    np.testing.assert_allclose(odd[1], [0.5, 1, 0.5])
+
+
+@pytest.mark.parametrize(
+    "shape, words", [((2, 2), "4 axes"), ((1, 2, 2, 2, 2), "4 axes"), ((1, 1, 3, 4), "square"), ((4, 3), "4 axes")]
+)
+def test_bilinear_shapes(shape, words):
+    with pytest.raises(ShapeError, match=words):
+        filled(shape, type="bilinear")
+
+
+@pytest.mark.parametrize("type_name", ["xavier", "msra", "positive_unitball"])
+def test_a_scalar_has_no_fan(type_name):
+    with pytest.raises(ShapeError, match="at least 1 axis"):
+        filled((), type=type_name)
+
+
+def test_unknown_type_is_named_with_a_suggestion():
+    span = Span("net.prototxt", 3, 5)
+    with pytest.raises(FieldError, match="net.prototxt:3:5.*'xaver'.*did you mean 'xavier'"):
+        fillers.check(filler(type="xaver"), span)
+
+
+@pytest.mark.parametrize("name", ["constant", "uniform", "positive_unitball", "xavier", "msra", "bilinear"])
+def test_sparse_elsewhere_is_an_error(name):
+    with pytest.raises(FieldError, match="sparse"):
+        filled((2, 1, 3, 3), type=name, sparse=2)
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [({"type": "uniform", "min": 2, "max": 1}, "min"), ({"type": "gaussian", "std": 0}, "std"),
+     ({"type": "gaussian", "std": -1}, "std"), ({"type": "gaussian", "sparse": -2}, "sparse")],
+)  # fmt: skip
+def test_bad_options(options, words):
+    with pytest.raises(FieldError, match=words):
+        filled((2, 2), **options)
+
+
+def test_same_stream_same_values():
+    a, b = (filled((30, 20), type="msra", seed=seed) for seed in (1, 1))
+    assert (a == b).all() and (a != filled((30, 20), type="msra", seed=2)).any()
+
+
+def test_empty_arrays_are_left_alone():
+    filled((0, 3), type="xavier")
+
+
+def test_register_adds_a_type_once():
+    @fillers.register("test_ones")
+    def ones(array, param, stream, where):
+        array[...] = 1
+
+    try:
+        assert (filled((2,), type="test_ones") == 1).all()
+        with pytest.raises(ValueError, match="already"):
+            fillers.register("test_ones")(ones)
+    finally:
+        del fillers._FILLERS["test_ones"]
