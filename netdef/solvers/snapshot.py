@@ -1,0 +1,182 @@
+"""Snapshots: where they go, how a pair of files stays whole, and how one is found again.
+
+A snapshot is Caffe's pair ``<prefix>_iter_<n>.caffemodel`` and ``.solverstate``, which Caffe reads. What netdef needs
+beyond Caffe's fields to go on bit for bit (seed, pass numbers, data positions, a digest of the weights) stands as JSON
+in one field more of the .solverstate: protobuf readers keep unknown fields aside, and one file renamed into place
+cannot get out of step with itself, as a third file could.
+
+The two files cannot be renamed in one step. Where a snapshot of the same iteration is written over, the old weights
+therefore keep a second name until the new state is in place; ``find_weights`` takes whichever file has the digest that
+the state was written with.
+"""
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from netdef import weights
+from netdef.errors import NetdefError, SolverError, warn
+from netdef.solvers import state
+
+RUNS = "runs"
+
+
+class Snapshots:
+    """Names of a run's snapshots.
+
+    ``prefix`` is used as written, relative to the working directory (``prepare`` makes its folder); an existing folder
+    gets ``stem`` as the files' name in it, as in Caffe. Without a prefix the run gets a folder of its own,
+    ``runs/<name>/<number>/``, with the next free number.
+    """
+
+    def __init__(self, prefix: str, name: str, stem: str) -> None:
+        self._prefix = prefix
+        self._name = re.sub(r"[^\w.-]+", "_", name).strip("._") or "net"
+        self._stem = stem
+        self._ready = ""
+
+    def prepare(self) -> str:
+        """The prefix, its folder made and probed for writing; raises SolverError where that fails. Later calls cost
+        nothing."""
+        if not self._ready:
+            try:
+                self._ready = self._reserve()
+                _probe(self._ready)
+            except OSError as error:
+                self._ready = ""
+                raise SolverError(f"cannot write snapshots to '{self._prefix or RUNS}': {error.strerror or error}",
+                                  hint="snapshot_prefix says where they go") from error
+        return self._ready
+
+    def paths(self, iteration: int) -> tuple[Path, Path]:
+        """The .caffemodel and the .solverstate of an iteration."""
+        base = f"{self.prepare()}_iter_{iteration}"
+        return Path(base + ".caffemodel"), Path(base + ".solverstate")
+
+    def _reserve(self) -> str:
+        if not self._prefix:
+            return os.path.join(_next_run(Path(RUNS) / self._name), self._name)
+        if os.path.isdir(self._prefix) and self._stem:
+            return os.path.join(self._prefix, self._stem)
+        os.makedirs(os.path.dirname(self._prefix) or ".", exist_ok=True)
+        return self._prefix
+
+
+def save_pair(model: Path, solverstate: Path, save_model: Callable[[Path], None],
+              save_state: Callable[[str], None]) -> None:
+    """Write both files of a snapshot, weights first; whatever ends this early leaves the pair that was there whole.
+
+    ``save_model(path)`` writes the weights; ``save_state(digest)`` the state, with the digest of these.
+    """
+    aside = _aside(model)
+    if model.exists() and solverstate.exists() and _belongs(model, solverstate):
+        _keep(model, aside)
+    try:
+        save_model(model)
+        save_state(digest_of(model))
+    except BaseException:
+        if aside.exists():
+            os.replace(aside, model)
+            _forget(aside)  # two names of one file: then the renaming did nothing
+        raise
+    _forget(aside)
+
+
+def digest_of(path: Path) -> str:
+    """A fingerprint of a file's bytes: BLAKE2b of 16 bytes, in hexadecimal."""
+    digest = hashlib.blake2b(digest_size=16)
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def find_state(path: str | os.PathLike[str]) -> Path:
+    """The .solverstate that a user means: itself, or the one beside a .caffemodel. Raises SolverError."""
+    given = Path(path)
+    if given.suffix == ".caffemodel":
+        found = given.with_suffix(".solverstate")
+        if not found.exists():
+            raise SolverError("is weights only, and there is no .solverstate beside it", where=str(path),
+                              hint="give weights as `weights`, which starts at iteration 0")
+        return found
+    if not given.exists():
+        raise SolverError(f"no file '{path}': tried '{Path.cwd() / given}'")
+    return given
+
+
+def find_weights(learned_net: str, solverstate: Path, digest: str) -> Path:
+    """The weights that belong to a state.
+
+    They are looked for as written (relative to the working directory), then beside the state. Where the state has a
+    digest, the file with this digest is taken; if none has it, the first one, with a warning. Raises SolverError with
+    all places tried.
+    """
+    beside = solverstate.parent
+    tried = dict.fromkeys([Path(learned_net), beside / learned_net, beside / Path(learned_net).name,
+                           solverstate.with_suffix(".caffemodel")])
+    found = [p for p in tried if p.is_file()]
+    if digest:
+        for path in [q for p in tried for q in (p, _aside(p)) if q.is_file()]:
+            if digest_of(path) == digest:
+                return path
+        if found:
+            warn(f"'{found[0]}' is not the file that was saved with this state; going on with it all the same",
+                 str(solverstate))
+    if not found:
+        places = " and ".join(f"'{p}'" for p in tried)
+        raise SolverError(f"its weights '{learned_net}' are missing: tried {places}", where=str(solverstate))
+    return found[0]
+
+
+def _aside(model: Path) -> Path:
+    """The second name of weights that are being replaced."""
+    return model.with_name(f".{model.stem}.previous{model.suffix}")
+
+
+def _belongs(model: Path, solverstate: Path) -> bool:
+    """Whether the weights are those that the state was written with (nothing known: they are)."""
+    try:
+        digest = state.decode(weights.read_solverstate(solverstate).extra).digest
+    except NetdefError:
+        return False
+    return not digest or digest == digest_of(model)
+
+
+def _keep(model: Path, aside: Path) -> None:
+    """Give a file a second name, by a copy where the file system has no links."""
+    with contextlib.suppress(FileNotFoundError):
+        aside.unlink()
+    try:
+        os.link(model, aside)
+    except OSError:
+        shutil.copyfile(model, aside)
+
+
+def _forget(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _next_run(folder: Path) -> Path:
+    """A new folder in ``folder``, called by the number after the largest one there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    number = max((int(p.name) for p in folder.iterdir() if p.name.isdecimal()), default=0) + 1
+    while True:
+        try:
+            (folder / str(number)).mkdir()
+            return folder / str(number)
+        except FileExistsError:  # another run was faster
+            number += 1
+
+
+def _probe(prefix: str) -> None:
+    """Raise OSError where no file can be made beside the prefix."""
+    with tempfile.NamedTemporaryFile(dir=os.path.dirname(prefix) or ".", prefix=f".{os.path.basename(prefix)}.probe."):
+        pass

@@ -1,0 +1,300 @@
+"""Solver: the training loop, in Caffe's order."""
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from netdef.config.load import load_solver
+from netdef.errors import Collector, ConfigErrors, SolverError, warn
+from netdef.runtime.net import Net
+from netdef.solvers import events as e
+from netdef.solvers.evaluate import Scores, evaluate, outputs_of, quiet
+from netdef.solvers.nets import Plans, plan_nets
+from netdef.solvers.policies import Policy, find_policy
+from netdef.solvers.resume import first_weights, read_snapshot, write_snapshot
+from netdef.solvers.rules import Rule, find_rule
+from netdef.solvers.settings import check_settings, notice_settings, require
+from netdef.solvers.signals import NONE, SNAPSHOT, Signals
+from netdef.solvers.snapshot import Snapshots
+from netdef.solvers.state import reseed
+from netdef.solvers.update import Update
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+class Solver:
+    """Trains a net as a solver file says.
+
+    ``solver``         path of a solver prototxt or YAML file, or a SolverParameter message
+    ``weights``        .caffemodel or .npz (or several, later ones win) to start from; layers are matched by name
+    ``snapshot``       .solverstate (or the .caffemodel beside it) to go on from
+    ``overrides``      ``("base_lr=0.1", ...)``, laid over the file
+    ``seed``           wins over that of a snapshot, which wins over random_seed; without any the system gives one
+    ``level, stages``  added to the train net's state, as ``caffe train -level -stage`` does
+    ``dtype``          "float32" or "float64"
+
+    ``net`` is the train net, ``test_nets`` use its params (matched by layer name), ``iter`` counts the updates done,
+    ``param`` is the SolverParameter; its numbers may be changed between steps. Nothing is printed: ``listen`` tells
+    what happens.
+
+    Raises ConfigError(s) with the place in the file, SolverError, WeightsError, DataError.
+
+    >>> import netdef
+    >>> solver = netdef.Solver("configs/logreg/solver.yaml")       # doctest: +SKIP
+    >>> solver.step(100)                                           # doctest: +SKIP
+    >>> solver.test_all()[0].outputs                               # doctest: +SKIP
+    """
+
+    def __init__(self, solver: Any, weights: Paths | None = None, snapshot: str | os.PathLike[str] | None = None,
+                 overrides: Sequence[str] = (), seed: int | None = None, *, level: int | None = None,
+                 stages: Sequence[str] = (), dtype: str = "float32") -> None:
+        if weights is not None and snapshot is not None:
+            raise SolverError("expected weights or a snapshot, got both",
+                              hint="a snapshot brings its own weights and goes on; weights begin at iteration 0")
+        errors = Collector()
+        self.located = load_solver(solver, overrides=overrides, errors=errors)
+        self.param: Any = self.located.message
+        plans, self.policy, rule = self._checked(level, stages, errors)
+        notice_settings(self.located)
+        given_seed = seed
+        if seed is None and self.param.random_seed >= 0:
+            seed = self.param.random_seed
+        self.net = Net(plans.train, seed=seed, dtype=dtype)
+        self.test_nets = [Net(plan, seed=self.net.seed, dtype=dtype) for plan in plans.tests]
+        self.test_iter = plans.test_iter
+        self.iter = 0
+        self.stopped = False
+        self.signals = Signals()
+        self.update = Update(self.net, self.param, rule)
+        stem = "" if self.located.file.startswith("<") else Path(self.located.file).stem
+        self.snapshots = Snapshots(self.param.snapshot_prefix, self.net.name or stem, stem)
+        self._listeners: list[e.Listener] = []
+        self._losses: deque[float] = deque()
+        self._displayed = (time.perf_counter(), 0)
+        self._saved_at: int | None = None
+        self._warned = False
+        self._load_weights(weights)
+        if snapshot is not None:
+            self.restore(snapshot)
+            if given_seed is not None:
+                reseed([self.net, *self.test_nets], given_seed)
+
+    def _checked(self, level: int | None, stages: Sequence[str], errors: Collector
+                 ) -> tuple[Plans, Policy, type[Rule]]:
+        """Everything a config can get wrong, raised together."""
+        policy: Policy | None = None
+        rule: type[Rule] | None = None
+        check_settings(self.located, errors)
+        with errors:
+            policy = find_policy(self.located)
+        with errors:
+            rule = find_rule(self.located)
+        plans = plan_nets(self.located, level, stages, errors)
+        errors.raise_all()
+        if plans is None or policy is None or rule is None:
+            raise ConfigErrors(errors.found)
+        return plans, policy, rule
+
+    def _load_weights(self, given: Paths | None) -> None:
+        if given is None:
+            given = first_weights(self.located)
+        for path in [given] if isinstance(given, (str, os.PathLike)) else given:
+            for net in [self.net, *self.test_nets]:
+                net.load(Path(path))
+
+    # what happens ---------------------------------------------------------------------------------------------
+
+    def listen(self, listener: e.Listener) -> None:
+        """Call ``listener(event)`` for every event from now on (``events.py``; ``log.lines`` has the words)."""
+        self._listeners.append(listener)
+
+    def _emit(self, event: e.Event) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+    # training -------------------------------------------------------------------------------------------------
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next update, before any lr_mult."""
+        return self.policy.rate(self.param, self.iter)
+
+    def step(self, n: int = 1) -> None:
+        """Do ``n`` updates, with the tests, displays and snapshots that fall due; fewer where a stop was asked for.
+
+        The smoothed loss begins anew, as in Caffe.
+        """
+        if self.param.snapshot:
+            self.snapshots.prepare()
+        self.stopped = False
+        self._losses.clear()
+        self._displayed = (time.perf_counter(), self.iter)
+        stop = self.iter + n
+        while self.iter < stop and not self.stopped:
+            self._one_iteration()
+
+    def _one_iteration(self) -> None:
+        p = self.param
+        self.net.clear_param_diffs()
+        if p.test_interval and self.iter % p.test_interval == 0 and (self.iter or p.test_initialization):
+            self.test_all()
+            if self.stopped:
+                return
+        self._emit(e.IterationStarted(self.iter))
+        loss = self._passes()
+        if p.display and self.iter % p.display == 0:
+            self._display()
+        self._emit(e.GradientsReady(self.iter, loss))
+        rate = self.lr
+        self.apply_update()
+        self._emit(e.Updated(self.iter, loss, rate))
+        due = p.snapshot and self.iter % p.snapshot == 0
+        while (request := self.signals.take()) != NONE:
+            if request == SNAPSHOT:
+                due = True
+            else:
+                self.stopped = True
+        if due:
+            self.snapshot()
+
+    def _passes(self) -> float:
+        """iter_size times forward and backward; the mean loss."""
+        loss = 0.0
+        with quiet():
+            for _ in range(self.param.iter_size):
+                self.net.forward()
+                loss += self.net.loss
+                self.net.backward()
+        loss /= int(self.param.iter_size)
+        self._smooth(loss)
+        if not math.isfinite(loss) and not self._warned:
+            self._warned = True
+            warn(f"the loss is {loss:g} at iteration {self.iter}; training goes on, as in Caffe", self.located.span,
+                 "a smaller base_lr or clip_gradients may help")
+        return loss
+
+    def _smooth(self, loss: float) -> None:
+        self._losses.append(loss)
+        while len(self._losses) > self.param.average_loss:
+            self._losses.popleft()
+
+    @property
+    def smoothed_loss(self) -> float:
+        """Mean of the last average_loss losses since ``step`` was called; 0 before the first."""
+        return sum(self._losses) / len(self._losses) if self._losses else 0.0
+
+    def apply_update(self) -> None:
+        """Change the params by the gradients that are in them now, and count the iteration."""
+        with quiet():
+            self.update.apply(self.lr, self.iter)
+        self.iter += 1
+
+    def _display(self) -> None:
+        now = time.perf_counter()
+        since, iteration = self._displayed
+        seconds = now - since
+        self._displayed = (now, self.iter)
+        self._emit(e.Displayed(self.iter, self.smoothed_loss, self.lr, (self.iter - iteration) / (seconds or 1.0),
+                               seconds, self.param.display, outputs_of(self.net)))
+
+    def solve(self) -> None:
+        """Train from the present iteration to max_iter, take the last snapshot, and test once more, as Caffe does.
+
+        In the main thread, Ctrl-C finishes the iteration, takes the last snapshot and returns with ``stopped`` set;
+        see Signals. Raises FieldError without max_iter, SolverError where snapshots cannot be written.
+        """
+        p = self.param
+        require(self.located, "max_iter", "solve()")
+        if p.snapshot or p.snapshot_after_train:
+            self.snapshots.prepare()
+        self._emit(e.Started(self.iter, self.net.name, p.lr_policy))
+        with self.signals.handled():
+            self.step(max(0, p.max_iter - self.iter))
+            if p.snapshot_after_train and self._saved_at != self.iter:
+                self.snapshot()
+            stopped = self.stopped
+            if not stopped:
+                self._last_look()
+        self.stopped = stopped
+        self._emit(e.Finished(self.iter, stopped))
+
+    def _last_look(self) -> None:
+        """The loss and the tests after the last update, where display and test_interval divide the iteration."""
+        p = self.param
+        if p.display and self.iter % p.display == 0:
+            with quiet():
+                self.net.forward()
+            self._smooth(self.net.loss)
+            self._emit(e.FinalLoss(self.iter, self.smoothed_loss))
+        if p.test_interval and self.iter % p.test_interval == 0:
+            self.test_all()
+
+    def test_all(self) -> list[Scores]:
+        """Run every test net test_iter times; the means of their outputs. Ends early where a stop was asked for."""
+        self.stopped = False
+        found: list[Scores] = []
+        for i, (net, passes) in enumerate(zip(self.test_nets, self.test_iter, strict=True)):
+            self._emit(e.Testing(self.iter, i))
+            net.share_params_with(self.net)
+            scores = evaluate(net, passes, self._goes_on)
+            if scores is None:
+                self._emit(e.TestInterrupted(self.iter, i))
+                break
+            self._emit(e.Tested(self.iter, i, scores.outputs,
+                                scores.loss if self.param.test_compute_loss else None))
+            found.append(scores)
+        return found
+
+    def _goes_on(self) -> bool:
+        """Do what signals asked for since the last batch; whether to run another one."""
+        while (request := self.signals.take()) != NONE:
+            if request == SNAPSHOT:
+                self.snapshot()
+            else:
+                self.stopped = True
+        return not self.stopped
+
+    # snapshots ------------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> tuple[Path, Path]:
+        """Write ``<prefix>_iter_<iter>.caffemodel`` and ``.solverstate``; their paths.
+
+        Raises SolverError or WeightsError where they cannot be written; the snapshots that were there stay whole.
+        """
+        model, target = self.snapshots.paths(self.iter)
+        self._emit(e.Snapshotting(self.iter, str(model), str(target)))
+        write_snapshot(self, model, target)
+        self._saved_at = self.iter
+        self._emit(e.Snapshotted(self.iter, str(model), str(target)))
+        return model, target
+
+    def restore(self, path: str | os.PathLike[str]) -> None:
+        """Go back to a snapshot, of netdef's or Caffe's: weights, histories, iteration and, from netdef's, seed, data
+        positions and random numbers, so that training goes on bit for bit.
+
+        Raises SolverError where the state or its weights are missing, WeightsError where they do not fit the net.
+        """
+        place, model, exact = read_snapshot(self, path)
+        self._saved_at = self.iter
+        self._emit(e.Restored(self.iter, str(place), str(model or ""), exact))
+
+    def close(self) -> None:
+        """Release the files and data sources of all nets."""
+        for net in [self.net, *self.test_nets]:
+            net.close()
+
+    def __enter__(self) -> Solver:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Solver {self.param.type} of '{self.net.name}' at iteration {self.iter}>"

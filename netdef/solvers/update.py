@@ -1,0 +1,63 @@
+"""From the gradients of a net to changes of its params: clip, normalise, decay, then the rule (Caffe's order)."""
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from netdef import kernels as K
+from netdef.runtime.net import Net
+from netdef.solvers.rules import Rule
+
+
+class Update:
+    """Applies the gradients that lie in a net's params.
+
+    ``p`` is the SolverParameter; it is read anew each time, so that a user may change a value between steps.
+    Params with lr_mult 0 count in the norm that clipping looks at, and stay as they are, history included.
+    """
+
+    def __init__(self, net: Net, p: Any, rule: type[Rule]) -> None:
+        self.net = net
+        self.p = p
+        self.params = [net.plan.params[i] for i in net.learnable()]
+        self.blobs = [net.param_blobs[param.id] for param in self.params]
+        names = [f"{net.plan.description.layers[param.layer].name}[{param.index}]" for param in self.params]
+        self.rule = rule(p, self.blobs, names)
+
+    def apply(self, rate: float, iteration: int) -> None:
+        """One update with the learning rate ``rate``; the diffs hold the gradient afterwards as the rule left it."""
+        scale = self._clip_scale()
+        if scale != 1:
+            self._scale(scale)
+        if self.p.iter_size != 1:
+            self._scale(1 / self.p.iter_size)
+        for k, (param, blob) in enumerate(zip(self.params, self.blobs, strict=True)):
+            if param.lr_mult == 0:
+                continue
+            self._decay(blob.data, blob.diff, self.p.weight_decay * param.decay_mult)
+            self.rule.update(k, blob.data, blob.diff, rate * param.lr_mult, iteration)
+
+    def norm(self) -> float:
+        """L2 norm of all gradients together, as they are now."""
+        return math.sqrt(sum(K.sum_squares(blob.diff) for blob in self.blobs if blob.has_diff))
+
+    def _clip_scale(self) -> float:
+        """What to multiply the gradients by so that their norm is at most clip_gradients (negative: no limit)."""
+        limit = self.p.clip_gradients
+        if limit < 0:
+            return 1.0
+        norm = self.norm()
+        return limit / norm if norm > limit else 1.0
+
+    def _scale(self, factor: float) -> None:
+        for blob in self.blobs:
+            if blob.has_diff:
+                np.multiply(blob.diff, blob.dtype.type(factor), out=blob.diff)
+
+    def _decay(self, w: np.ndarray, g: np.ndarray, decay: float) -> None:
+        if decay == 0:
+            return
+        decayed = K.l1_decay if self.p.regularization_type == "L1" else K.l2_decay
+        decayed(w, decay, g)
