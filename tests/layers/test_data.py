@@ -1,0 +1,223 @@
+"""Data: built-in sources and databases, transforms, the cursor, and where errors point."""
+import logging
+
+import numpy as np
+import pytest
+
+import netdef
+from netdef import data as sources
+from netdef.config import schema
+from netdef.config.load import parse_text_message
+from netdef.errors import ConfigErrors, DataError, FieldError
+
+DIGITS = 'source: "builtin:mnist10k/train" batch_size: 4'
+
+
+def net_of(options, transform="", tops='top: "data" top: "label"', file="net.prototxt", **kwargs):
+    text = f'''layer {{ name: "d" type: "Data" {tops}
+        transform_param {{ {transform} }}
+        data_param {{ {options} }} }}'''
+    return netdef.Net(parse_text_message(text, str(file), "NetParameter"), **{"seed": 1, **kwargs})
+
+
+def batches(net, n):
+    """Copies of data and labels of n passes."""
+    out = []
+    for _ in range(n):
+        net.forward()
+        out.append(tuple(net.blobs[name].data.copy() for name in ("data", "label")))
+    return out
+
+
+def same(a, b):
+    return all(np.array_equal(x, y) for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return sources.open("builtin:mnist10k/train")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_records_come_in_order_and_are_scaled(digits, dtype):
+    net = net_of(DIGITS, "scale: 0.00390625", dtype=dtype)
+    assert net.blobs["data"].shape == (4, 1, 28, 28)
+    assert net.blobs["label"].shape == (4,)
+    for k, (data, label) in enumerate(batches(net, 3)):
+        images, labels = digits.batch(4 * k, 4)
+        assert np.array_equal(data, images / 256.0)
+        assert np.array_equal(label, labels)
+        assert data.dtype == label.dtype == dtype
+
+
+def test_they_go_round():
+    net = net_of('source: "builtin:xor" batch_size: 3')
+    assert [label.tolist() for _, label in batches(net, 4)] == [[0, 1, 1], [0, 0, 1], [1, 0, 0], [1, 1, 0]]
+
+
+def test_without_labels():
+    net = net_of(DIGITS, tops='top: "data"')
+    net.forward()
+    assert net.outputs == ["data"]
+
+
+def test_targets_that_are_vectors():
+    net = net_of('source: "builtin:bcd7seg" batch_size: 2')
+    net.forward()
+    assert net.blobs["label"].data.tolist() == [[1, 1, 1, 1, 1, 1, 0], [0, 1, 1, 0, 0, 0, 0]]
+
+
+def test_a_crop_is_from_the_centre_in_test_and_random_in_train(digits):
+    """Trap 25."""
+    image = digits.batch(0, 4)[0]
+    fixed = net_of(DIGITS, "crop_size: 20", phase="TEST")
+    assert np.array_equal(batches(fixed, 1)[0][0], image[:, :, 4:24, 4:24])
+    first, second = (net_of(DIGITS, "crop_size: 20", phase="TRAIN") for _ in range(2))
+    drawn = batches(first, 3)
+    assert same(drawn, batches(second, 3))
+    assert not same(drawn, batches(net_of(DIGITS, "crop_size: 20", phase="TRAIN", seed=2), 3))
+
+
+@pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
+def test_mirroring_is_random_in_both_phases(digits, phase):
+    """Trap 25."""
+    options = DIGITS.replace("4", "64")
+    data = batches(net_of(options, "mirror: true", phase=phase), 1)[0][0]
+    plain = digits.batch(0, 64)[0]
+    flipped = [np.array_equal(y, x[..., ::-1]) for x, y in zip(plain, data, strict=True)]
+    assert all(f or np.array_equal(x, y) for f, x, y in zip(flipped, plain, data, strict=True))
+    assert 15 < sum(flipped) < 50
+
+
+def test_options_in_the_wrong_place_have_no_effect(digits, caplog):
+    """Trap 25: scale belongs to transform_param."""
+    with caplog.at_level(logging.WARNING, "netdef"):
+        net = net_of(DIGITS + " scale: 2 mirror: true crop_size: 5")
+    assert np.array_equal(batches(net, 1)[0][0], digits.batch(0, 4)[0])
+    assert len([r for r in caplog.records if "data_param" in r.getMessage()]) == 3
+
+
+def test_the_cursor_and_the_draws_can_be_restored():
+    options, transform = DIGITS + " rand_skip: 100", "crop_size: 20 mirror: true"
+    net = net_of(options, transform, phase="TRAIN")
+    batches(net, 2)
+    state = net.state()
+    after = batches(net, 3)
+    other = net_of(options, transform, phase="TRAIN")
+    other.set_state(state)
+    assert same(batches(other, 3), after)
+
+
+def test_rand_skip_leaves_out_fewer_records_than_it_says(digits):
+    labels = digits.batch(0, 60)[1].tolist()
+    starts = set()
+    for seed in range(8):
+        label = batches(net_of(DIGITS.replace("4", "30") + " rand_skip: 10", seed=seed), 1)[0][1].tolist()
+        starts.add(next(k for k in range(30) if labels[k: k + 30] == label))
+    assert len(starts) > 2
+    assert max(starts) < 10
+
+
+def test_closing_and_reading_on():
+    net = net_of(DIGITS)
+    want = batches(net_of(DIGITS), 2)
+    first = batches(net, 1)
+    net.close()
+    assert same(first + batches(net, 1), want)
+
+
+@pytest.mark.parametrize(("options", "message", "at"), [
+    ("batch_size: 4", "source: missing; expected a database's path or builtin:<name>", "data_param"),
+    ('source: "builtin:mnist10k"', "batch_size: missing; expected a number of at least 1", "data_param"),
+    ('source: "builtin:mnist10k" batch_size: 0', "batch_size: expected a number of at least 1, got 0", "0"),
+    ('source: "builtin:mnist10" batch_size: 4', "no built-in data 'mnist10'.*did you mean 'mnist10k'", '"builtin'),
+    ('source: "no/such/db" batch_size: 4', "no file 'no/such/db': tried", '"no/such'),
+])
+def test_bad_options(options, message, at):
+    with pytest.raises(FieldError, match=rf"layer 'd' \(Data\): .*{message}") as caught:
+        net_of(options)
+    span = caught.value.span
+    assert span.text[span.column - 1:].startswith(at)
+
+
+@pytest.mark.parametrize(("transform", "message"), [
+    ("crop_size: 29", "expected crop_size of at most 28"),
+    ("mean_value: 1 mean_value: 2", "expected 1 or 1 mean_value"),
+    ('mean_file: "no.binaryproto"', "mean_file: no file 'no.binaryproto'"),
+    ('mean_file: "m" mean_value: 2', "expected mean_file or mean_value, got both"),
+])
+def test_bad_transforms(transform, message):
+    with pytest.raises(FieldError, match=rf"layer 'd' \(Data\): .*{message}") as caught:
+        net_of(DIGITS, transform)
+    assert caught.value.span.line == 2
+
+
+def test_all_mistakes_in_one_report(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text('layer { name: "a" type: "Data" top: "a" data_param { batch_size: 0 source: "x" } }\n'
+                    'layer { name: "b" type: "Data" top: "b" data_param { batch_size: 1 source: "x" } }')
+    with pytest.raises(ConfigErrors) as caught:
+        netdef.Net(str(path))
+    assert len(caught.value.errors) == 2
+
+
+def make_lmdb(path, heights):
+    """Records of width 3, filled with their number, which is their label too."""
+    lmdb = pytest.importorskip("lmdb")
+    with lmdb.open(str(path), map_size=1 << 24) as env, env.begin(write=True) as transaction:
+        for i, height in enumerate(heights):
+            made = schema.new("Datum")
+            made.channels, made.height, made.width, made.label = 1, height, 3, i
+            made.data = bytes([i] * 3 * height)
+            transaction.put(b"%08d" % i, made.SerializeToString())
+
+
+def test_a_database_beside_the_config(tmp_path, monkeypatch):
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path)
+    make_lmdb(tmp_path / "there" / "db", [2] * 5)
+    net = net_of('source: "db" batch_size: 2', file=tmp_path / "there" / "net.prototxt")
+    assert net.blobs["data"].shape == (2, 1, 2, 3)
+    assert [label.tolist() for _, label in batches(net, 3)] == [[0, 1], [2, 3], [4, 0]]
+    make_lmdb(tmp_path / "db", [4])  # and from the working directory where none is beside the config
+    assert net_of('source: "db" batch_size: 1', file=tmp_path / "net.prototxt").blobs["data"].shape == (1, 1, 4, 3)
+
+
+def test_a_backend_that_is_not_there(tmp_path):
+    make_lmdb(tmp_path / "db", [2])
+    with pytest.raises(FieldError, match="(?s)expected LEVELDB, the source is LMDB.*write backend: LMDB"):
+        net_of('source: "db" backend: LEVELDB batch_size: 1', file=tmp_path / "net.prototxt")
+
+
+def test_images_of_changing_size(tmp_path):
+    make_lmdb(tmp_path / "db", [2, 5, 4])
+    file = tmp_path / "net.prototxt"
+    file.write_text('layer { name: "d" type: "Data" top: "data" data_param { source: "db" batch_size: 1 } }\n'
+                    'layer { name: "relu" type: "ReLU" bottom: "data" top: "out" }')
+    net = netdef.Net(str(file))
+    for i, height in enumerate([2, 5, 4, 2]):
+        net.forward()
+        assert net.blobs["out"].data.shape == (1, 1, height, 3)
+        assert (net.blobs["out"].data == i % 3).all()
+    with pytest.raises(DataError, match="expected the size of the batch's first record, 1x2x3, got 1x5x3"):
+        net_of('source: "db" batch_size: 2', file=file).forward()
+
+
+def test_a_crop_brings_images_to_one_size(tmp_path):
+    make_lmdb(tmp_path / "db", [3, 5, 4])
+    net = net_of('source: "db" batch_size: 3', "crop_size: 2", file=tmp_path / "net.prototxt")
+    net.forward()
+    assert net.blobs["data"].data[:, 0].tolist() == [[[i, i], [i, i]] for i in range(3)]
+
+
+@pytest.mark.parametrize("case", ["lmdb_raw", "lmdb_encoded", "lmdb_meanfile_crop", "leveldb_raw_scaled"])
+def test_caffe_agrees(shared, case):
+    folder = shared / "conformance" / "data"
+    pytest.importorskip("plyvel" if "leveldb" in case else "lmdb")
+    file = np.load(folder / f"{case}.npz")
+    located = parse_text_message(str(file["prototxt"]), str(folder / "net.prototxt"), "NetParameter")
+    net = netdef.Net(located, phase="TEST")
+    for k, (data, label) in enumerate(batches(net, 7)):
+        assert data == pytest.approx(file[f"batch{k}/data"], abs=2 if "encoded" in case else 1e-4)
+        assert label.tolist() == file[f"batch{k}/label"].tolist()
+    net.close()
