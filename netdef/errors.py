@@ -132,7 +132,9 @@ class WeightsError(NetdefError):
 
 
 class DataError(NetdefError):
-    """A data source, or one of its records, is bad."""
+    """A data source, or one of its records, is bad; ``item`` is its place in the batch, where one is known."""
+
+    item: int | None = None
 
 
 class NumericalError(NetdefError):

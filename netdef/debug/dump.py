@@ -71,8 +71,9 @@ def run(source: Any, seen: Seen, weights: Sequence[str] = (), iterations: int = 
         quiet = ("test_interval=2000000000", "test_initialization=false", "snapshot=0", "display=0")
         with Solver(source, weights=list(weights) or None, overrides=[*overrides, *quiet], seed=seed) as solver:
             _check_gradients(solver.net.plan)
-            for listener in [*listeners(solver), GradientDump(solver, seen)]:
+            for listener in listeners(solver):
                 solver.listen(listener)
+            solver.listen(GradientDump(solver, seen))
             solver.step(iterations)
         return
     plan = build(source, phase, overrides=overrides)

@@ -24,7 +24,7 @@ def show_layer(plan: GraphPlan, recording: Recording, layer: str) -> str:
     if step is None:
         names = [s.node.name for s in plan.steps]
         raise NetdefError(f"the net has no layer '{layer}'", hint=did_you_mean(layer, names))
-    parts = []
+    parts: list[str] = []
     for value in step.node.tops:
         name = plan.description.value_name(value)
         parts += _shown(f"gradient by top '{name}'", recording.arrays.get(f"blob/{name}/diff"))

@@ -35,6 +35,8 @@ def _rows(plan: GraphPlan, step: Step, recording: Recording) -> list[tuple[str, 
     for p in step.params:
         param = plan.params[p]
         key = f"param/{step.node.name}/{param.index}"
+        if f"{key}/data" not in recording.arrays:
+            continue
         rows.append((step.node.name, f"param {param.index} {param.init.name}", *_numbers(recording, key),
                      _relative_update(recording, key)))
     return rows

@@ -5,8 +5,9 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from netdef.errors import Collector, GraphError
+from netdef.errors import Collector, GraphError, Span
 from netdef.graph.model import LayerNode, NetShapes, Param, Reason
+from netdef.layers.base import ParamInit
 
 
 def collect_params(shapes: NetShapes, errors: Collector) -> tuple[Param, ...]:
@@ -24,10 +25,10 @@ def collect_params(shapes: NetShapes, errors: Collector) -> tuple[Param, ...]:
         _check_number(node, len(inferred.params), errors)
         for i, init in enumerate(inferred.params):
             spec = _spec(node, i)
-            lr = spec.lr_mult if spec is not None else 1.0
-            decay = spec.decay_mult if spec is not None else 1.0
+            lr = spec.lr_mult if spec is not None and init.learns else float(init.learns)
+            decay = spec.decay_mult if spec is not None and init.learns else float(init.learns)
             span = node.located.span_of("param", i, "lr_mult") if spec is not None else None
-            reason = Reason("lr_mult is 0", span) if lr == 0 else Reason("learns")
+            reason = _why(init, lr, span)
             name = spec.name if spec is not None else ""
             param = Param(len(found), node.index, i, init, len(found), name, lr, decay, lr != 0, reason)
             if name and name in owners:
@@ -39,6 +40,12 @@ def collect_params(shapes: NetShapes, errors: Collector) -> tuple[Param, ...]:
                 owners[name] = param.id
             found.append(param)
     return tuple(found)
+
+
+def _why(init: ParamInit, lr: float, span: Span | None) -> Reason:
+    if not init.learns:
+        return Reason("never learned: the layer keeps it itself")
+    return Reason("lr_mult is 0", span) if lr == 0 else Reason("learns")
 
 
 def _spec(node: LayerNode, i: int) -> Any:

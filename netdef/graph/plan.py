@@ -103,7 +103,7 @@ class _Flow:
             return Reason("something below learns")
         own = self.params_of[node.index]
         if own:
-            return Reason("frozen: lr_mult is 0", own[0].reason.span)
+            return Reason(f"frozen: {own[0].reason.text}", own[0].reason.span)
         stopped = next((e for e in edges if e.reason.span is not None), None)
         return stopped.reason if stopped else Reason("nothing below learns")
 
@@ -153,7 +153,7 @@ class _Flow:
         runs, why = self.runs[node.index]
         own = self.params_of[node.index]
         edges = tuple(self.edges[node.index])
-        learns = tuple(runs and (p.learns or self.net.force_backward) for p in own)
+        learns = tuple(runs and p.init.learns and (p.learns or self.net.force_backward) for p in own)
         need = Need(tuple(runs and e.flows for e in edges), learns)
         return Step(node, self.shapes.inferred[node.index] or Inferred(tops=()), tuple(p.id for p in own), edges, need,
                     runs and any([*need.bottoms, *need.params]), why)

@@ -28,7 +28,8 @@ class RunStep:
         self.tops = tops
         self.params = params
         self.need: Need = step.need
-        self.context = Context(step.node.spec.phase, 0, dtype, Stream(0, step.node.name), {}, {})
+        self.context = Context(step.node.spec.phase, 0, dtype, Stream(0, step.node.name), {}, {},
+                               step.backward)
         self.inferred: Inferred = step.inferred
         self.shapes: tuple[Shape, ...] | None = None
         self.known: dict[tuple[Shape, ...], Inferred] = {}

@@ -116,3 +116,31 @@ def test_train_dumps_gradients_and_resumes(run, model, tmp_path, monkeypatch):
               "s_iter_4.solverstate")
     assert ran.status == 0, ran.err
     assert (tmp_path / "s_iter_6.caffemodel").exists()
+
+
+def test_check_as_json(run, model):
+    import json
+
+    ran = run("check", model("mlp") / "net.yaml", "--json", "--samples", 2)
+    report = json.loads(ran.out)
+    assert ran.status == 0 and report["ok"] and report["rows"][0]["verdict"] == "ok"
+
+
+def test_grads_shows_one_layer_items_and_updates(run, model, tmp_path):
+    solver = model("mlp") / "solver.yaml"
+    assert "gradient by param 0 (weights)" in run("grads", solver, "--show", "ip1").out
+    assert "items, median norm" in run("grads", solver, "--samples").out
+    assert "= update" in run("grads", solver, "--update", "ip1", "-n", 2).out
+    assert run("grads", solver.parent / "net.yaml", "--update", "ip1").status == 2
+    table = run("grads", solver, "--layers", "ip*").out
+    assert "ip1" in table and "relu1" not in table
+    assert "no layer's name matches 'zz*'" in run("grads", solver, "--layers", "zz*").err
+
+
+def test_grads_compares_with_an_earlier_recording(run, model, tmp_path):
+    solver = model("mlp") / "solver.yaml"
+    assert run("grads", solver, "-n", 2, "--out", tmp_path / "a.npz").status == 0
+    ran = run("grads", solver, "-n", 2, "--compare", tmp_path / "a.npz")
+    assert (ran.status, ran.out.count("no layer differs")) == (0, 2)
+    ran = run("grads", solver, "--seed", 5, "--compare", tmp_path / "a.npz")
+    assert ran.status == 1 and "first difference: ip1: param ip1 0 data differs by" in ran.out

@@ -20,7 +20,7 @@ def test_help_lists_every_command(run):
 def test_every_command_has_help(run, name):
     ran = run(name, "--help")
     assert ran.status == 0
-    assert ran.out.startswith(f"Usage: ")
+    assert ran.out.startswith("Usage: ")
     assert len(ran.out.split("\n\n")[1].strip()) > 30
 
 

@@ -25,7 +25,7 @@ def dags(draw):
                 and made_by.get(bottom) == "InnerProduct"
             top = bottom if in_place else name
             option = ('inner_product_param { num_output: 3 weight_filler { type: "xavier" } } '
-                      + (f'param {{ name: "w" }} ' if draw(st.booleans()) else "")) if kind == "InnerProduct" else ""
+                      + ('param { name: "w" } ' if draw(st.booleans()) else "")) if kind == "InnerProduct" else ""
             lines.append(f'layer {{ name: "{name}" type: "{kind}" bottom: "{bottom}" top: "{top}" {option}}}')
             if not in_place:
                 used[bottom] += 1
