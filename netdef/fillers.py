@@ -1,6 +1,7 @@
 """Fillers: rules for the initial values of params (and of DummyData).
 
-Seven as in Caffe: constant, uniform, gaussian, positive_unitball, xavier, msra, bilinear. ``register`` adds more.
+Seven as in Caffe: constant, uniform, gaussian, positive_unitball, xavier, msra, bilinear; and ``values``, numbers of
+one's own. ``register`` adds more.
 Values are drawn from a Stream, so they depend on the seed and the param's name only.
 
 xavier, msra: fan_in = count / shape[0], fan_out = count / shape[1] (count for one axis), taken from the array as it is
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netdef.errors import FieldError, ShapeError, Span, did_you_mean
+from netdef.config import paths
+from netdef.errors import ConfigError, FieldError, ShapeError, Span, did_you_mean
 from netdef.rng import Stream
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 Where = Span | str | None
 Filler = Callable[[np.ndarray, Any, Stream, Where], None]
 """Writes into the array, given the FillerParameter, the stream and the place in the config for errors."""
+
+FIXED = frozenset(("constant", "values"))
+"""The types that always give the same: who fills again and again (DummyData) need do it only once."""
 
 _FILLERS: dict[str, Filler] = {}
 
@@ -48,13 +53,20 @@ def names() -> list[str]:
 
 
 def check(message: Message, where: Where = None) -> None:
-    """Raise FieldError for an unknown type or for ``sparse`` where the type has no such option."""
+    """Raise FieldError for an unknown type, and for ``sparse``, ``values`` or ``file`` where the type has no such option."""
     param: Any = message
     if param.type not in _FILLERS:
         hint = did_you_mean(param.type, _FILLERS) or f"there are {', '.join(_FILLERS)}"
         raise FieldError(f"unknown filler type '{param.type}'", where=where, hint=hint)
     if param.type != "gaussian" and param.sparse != -1:
         raise FieldError(f"sparse belongs to the filler gaussian, got it with '{param.type}'", where=where)
+    given = [name for name, is_given in (("values", len(param.values) > 0), ("file", param.HasField("file"))) if is_given]
+    if param.type != "values" and given:
+        raise FieldError(f"{given[0]} belongs to the filler values, got it with '{param.type}'", where=where,
+                         hint='write type: "values"')
+    if param.type == "values" and len(given) != 1:
+        raise FieldError(f"filler values: expected either values or file, got {'both' if given else 'neither'}",
+                         where=where)
 
 
 def fill(array: np.ndarray, message: Message, stream: Stream, where: Where = None) -> None:
@@ -134,6 +146,36 @@ def bilinear(array: np.ndarray, param: Any, stream: Stream, where: Where) -> Non
     centre = (width - 1) / (2 * factor)
     line = 1 - np.abs(np.arange(width) / factor - centre)
     array[...] = line[:, None] * line
+
+
+@register("values")
+def values(array: np.ndarray, param: Any, stream: Stream, where: Where) -> None:
+    """The numbers in ``values`` or in the .npy file ``file``: as many as there are elements, or as the last axes have,
+    which are then repeated along the first ones."""
+    given = _read_npy(param.file, where) if param.HasField("file") else np.array(param.values, np.float64)
+    source = f"'{param.file}' of shape {given.shape}" if param.HasField("file") else f"{given.size} values"
+    tails = [array.shape[first:] for first in range(max(1, array.ndim))]
+    for tail in tails:
+        if given.shape == tail or (given.ndim == 1 and given.size == math.prod(tail)):
+            array[...] = given.reshape(tail)
+            return
+    wanted = " or ".join(dict.fromkeys(str(math.prod(tail)) for tail in tails))
+    raise ShapeError(f"filler values: expected {wanted} numbers for the shape {array.shape} or its last axes, got {source}",
+                     where=where)
+
+
+def _read_npy(file: str, where: Where) -> np.ndarray:
+    """The array of real numbers in a .npy file beside the config; raises FieldError where there is none."""
+    try:
+        path = paths.resolve(file, where.file if isinstance(where, Span) else where)
+        found = np.load(path, allow_pickle=False)
+        if not isinstance(found, np.ndarray) or found.dtype.kind not in "biuf":
+            raise ValueError("it does not hold one array of real numbers")
+    except ConfigError as e:
+        raise FieldError(f"filler values: {e.message}", where=where, hint=e.hint) from e
+    except (OSError, ValueError, EOFError) as e:
+        raise FieldError(f"filler values: '{file}' cannot be read as .npy: {e}", where=where) from e
+    return found
 
 
 def _fan(array: np.ndarray, param: Any, where: Where) -> float:

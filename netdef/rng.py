@@ -20,8 +20,8 @@ Shape = int | Sequence[int]
 class Stream:
     """Random numbers for one purpose, e.g. ``Stream(seed, "drop6", iteration=7)``.
 
-    ``seed`` is any int, ``name`` any text, ``iteration`` from 0 to 2**64 - 1. Draws continue the counter (``offset``, in
-    32-bit words), so two equal streams that are asked the same questions give the same answers.
+    ``seed`` is any int, ``name`` any text, ``iteration`` from 0 to 2**64 - 1 (else ValueError). Draws continue the
+    counter (``offset``, in 32-bit words), so two equal streams that are asked the same questions give the same answers.
 
     >>> a, b = Stream(1, "drop6", 7), Stream(1, "drop6", 7)
     >>> bool((a.uniform(5) == b.uniform(5)).all()), bool((a.uniform(5) == b.uniform(5)).all()), a.offset
@@ -33,6 +33,8 @@ class Stream:
         self.name = name
         self.iteration = int(iteration)
         self.offset = int(offset)
+        if not 0 <= self.iteration < 1 << 64:
+            raise ValueError(f"stream '{name}': expected an iteration from 0 to 2**64 - 1, got {iteration}")
         digest = hashlib.blake2b(f"{self.seed}\0{name}".encode(), digest_size=8).digest()
         self._words = (*np.frombuffer(digest, "<u4"), *_halves(self.iteration))
 

@@ -17,7 +17,10 @@ def filler(**options):
     for name, value in options.items():
         if name == "variance_norm":
             value = message.DESCRIPTOR.fields_by_name[name].enum_type.values_by_name[value].number
-        setattr(message, name, value)
+        if name == "values":
+            message.values.extend(value)
+        else:
+            setattr(message, name, value)
     return message
 
 
@@ -169,3 +172,78 @@ def test_register_adds_a_type_once():
             fillers.register("test_ones")(ones)
     finally:
         del fillers._FILLERS["test_ones"]
+
+
+LAPLACIAN = [0, 1, 0, 1, -4, 1, 0, 1, 0]
+
+
+def test_values_one_for_each_element():
+    a = filled((2, 2, 3), type="values", values=range(12))
+    assert a.tolist() == np.arange(12.0).reshape(2, 2, 3).tolist()
+    assert filled((), type="values", values=[3]).tolist() == 3
+    assert filled((1, 1), type="values", values=[3]).tolist() == [[3]]
+
+
+def test_values_are_repeated_along_the_first_axes():
+    a = filled((2, 5, 3, 3), type="values", values=LAPLACIAN)
+    assert (a == np.reshape(LAPLACIAN, (3, 3))).all()
+    assert filled((3, 2), "float64", type="values", values=[1, 0.5]).tolist() == [[1, 0.5]] * 3
+
+
+@pytest.mark.parametrize("saved", [np.arange(12.0).reshape(2, 2, 3), np.arange(12), np.arange(6).reshape(2, 3),
+                                   np.array([True, False, True])], ids=["whole", "flat", "tail", "bool"])
+def test_values_from_a_file(saved, tmp_path):
+    np.save(tmp_path / "w.npy", saved)
+    array = np.empty((2, 2, 3), np.float32)
+    fillers.fill(array, filler(type="values", file="w.npy"), Stream(1, "x"), Span(str(tmp_path / "net.prototxt"), 3))
+    wanted = saved if saved.size < 12 else saved.reshape(2, 2, 3)
+    assert (array == wanted).all()
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"values": [1, 2]}, r"net.prototxt:3:5: .* expected 24 or 12 or 4 numbers for the shape \(2, 3, 4\) or its last "
+                         "axes, got 2 values"),
+    ({"values": [1]}, "got 1 values"),
+    ({"file": "turned.npy"}, r"net.prototxt:3:5: .* got 'turned.npy' of shape \(4, 3\)"),
+])
+def test_values_of_another_size(options, words, tmp_path):
+    np.save(tmp_path / "turned.npy", np.zeros((4, 3)))
+    with pytest.raises(ShapeError, match=words):
+        fillers.fill(np.empty((2, 3, 4)), filler(type="values", **options), Stream(1, "x"),
+                     Span(str(tmp_path / "net.prototxt"), 3, 5))
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"type": "values"}, "either values or file, got neither"),
+    ({"type": "values", "values": [1], "file": "w.npy"}, "either values or file, got both"),
+    ({"values": [1]}, "values belongs to the filler values, got it with 'constant'; write type: \"values\""),
+    ({"type": "xavier", "file": "w.npy"}, "file belongs to the filler values, got it with 'xavier'"),
+    ({"type": "values", "file": "gone.npy"}, "filler values: no file 'gone.npy': tried"),
+    ({"type": "values", "file": "text.npy"}, "'text.npy' cannot be read as .npy"),
+    ({"type": "values", "file": "words.npy"}, "'words.npy' cannot be read as .npy: it does not hold one array of real"),
+    ({"type": "values", "file": "objects.npy"}, "'objects.npy' cannot be read as .npy"),
+])
+def test_bad_values(options, words, tmp_path):
+    (tmp_path / "text.npy").write_text("1 2 3")
+    np.save(tmp_path / "words.npy", np.array(["a"]))
+    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    with pytest.raises(FieldError, match=words):
+        fillers.fill(np.empty(1), filler(**options), Stream(1, "x"), Span(str(tmp_path / "net.prototxt"), 3, 5))
+
+
+def test_a_laplacian_written_down(tmp_path):
+    """In a net's text, as an inline list in prototxt and as a file; a mistake is located at the filler."""
+    import netdef
+    from netdef.config.load import parse_text_message
+
+    np.save(tmp_path / "laplacian.npy", np.reshape(LAPLACIAN, (3, 3)))
+    text = '''layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 3 dim: 3 } } }
+        layer { name: "edges" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 3
+                group: 2 bias_term: false weight_filler { type: "values" %s } } }'''
+    x = np.arange(18.0).reshape(1, 2, 3, 3) ** 2
+    for given in ("values: [0, 1, 0, 1, -4, 1, 0, 1, 0]", 'file: "laplacian.npy"'):
+        net = netdef.Net(parse_text_message(text % given, str(tmp_path / "net.prototxt"), "NetParameter"))
+        net.forward(x=x)
+        assert net.blobs["y"].data.reshape(-1).tolist() == [20, 20]  # the Laplacian of (3r + c)^2 is 2 * 9 + 2
+    with pytest.raises(ShapeError, match=r"net.prototxt:3:\d+: error: filler values: expected 18 or 9 or 3 numbers .* got 2"):
+        netdef.Net(parse_text_message(text % "values: [1, 2]", str(tmp_path / "net.prototxt"), "NetParameter"))

@@ -21,6 +21,7 @@ _SPELT = {
     "relu": "ReLU", "prelu": "PReLU", "elu": "ELU", "relu6": "ReLU6", "tanh": "TanH", "argmax": "ArgMax", "lrn": "LRN",
     "mvn": "MVN", "spp": "SPP", "hdf5_data": "HDF5Data", "hdf5_output": "HDF5Output", "roi_pooling": "ROIPooling",
     "psroi_pooling": "PSROIPooling", "lstm_unit": "LSTMUnit", "bn": "BN", "smooth_l1_loss": "SmoothL1Loss",
+    "box_iou": "BoxIoU", "scaled_tanh": "ScaledTanH", "matmul": "MatMul",
 }
 # Types that read no bottom, so that none is filled in for them by YAML's short form.
 SOURCES = frozenset((

@@ -1,7 +1,8 @@
 """Data sources and transforms: where records come from, and what Caffe does to them before a net sees them.
 
 ``open(source)`` gives a Source (built-in digits and toy problems, LMDB, LevelDB), ``peek(source)`` only its shape and
-size, ``Transformer`` crops, subtracts the mean, scales and mirrors. No layers live here. May import errors, rng,
+size, ``Transformer`` crops, subtracts the mean, scales and mirrors. ``hdf5`` reads rows of any shape from lists of HDF5
+files. No layers live here. May import errors, rng,
 config, blob and kernels. A new kind of source is one module with a class that follows ``Source``, and one line in
 ``opening.py``.
 """

@@ -1,4 +1,4 @@
-"""The sources that come with netdef, named ``builtin:<set>`` or ``builtin:<set>/<split>``."""
+"""The sources that come with netdef, named ``builtin:<set>`` or ``builtin:<set>/<split>``; noise has a form of its own."""
 from __future__ import annotations
 
 import functools
@@ -9,7 +9,7 @@ from importlib import resources
 
 import numpy as np
 
-from netdef.data import synthetic
+from netdef.data import noise, synthetic
 from netdef.data.source import ArraySource
 from netdef.errors import DataError, did_you_mean
 
@@ -29,14 +29,21 @@ def names() -> list[str]:
 def open_builtin(source: str) -> ArraySource:
     """The source called "builtin:..."; made once in a process, its arrays are read-only. Raises DataError."""
     name, _, split = source.removeprefix(PREFIX).partition("/")
+    if name == noise.NAME:
+        return _read_only(noise.open_noise(f"{name}/{split}", source))
     wanted = f"{name}/{split}" if split else name
     if wanted not in names() and f"{wanted}/train" not in names():
         hint = did_you_mean(wanted, [*names(), "mnist10k", *synthetic.MAKERS])
-        raise DataError(f"no built-in data '{wanted}'", where=source, hint=hint or f"there are {', '.join(names())}")
+        raise DataError(f"no built-in data '{wanted}'", where=source,
+                        hint=hint or f"there are {', '.join(names())}, {noise.FORM}")
     split = split or "train"
     images, labels = _mnist10k(split) if name == "mnist10k" else synthetic.MAKERS[name].make(split)
-    images.flags.writeable = labels.flags.writeable = False
-    return ArraySource(source, images, labels)
+    return _read_only(ArraySource(source, images, labels))
+
+
+def _read_only(made: ArraySource) -> ArraySource:
+    made.images.flags.writeable = made.labels.flags.writeable = False
+    return made
 
 
 def _mnist10k(split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -146,7 +146,7 @@ class Transformer:
             return images
         if isinstance(rows, int):
             return images[:, :, rows : rows + crop, columns : columns + crop]
-        windows = np.lib.stride_tricks.sliding_window_view(images, (crop, crop), axis=(2, 3))
+        windows = _windows(images, crop, (2, 3))
         return windows[np.arange(len(images)), :, rows, columns]
 
     def _mean_at(self, rows: int | np.ndarray, columns: int | np.ndarray) -> np.ndarray | None:
@@ -158,7 +158,7 @@ class Transformer:
         crop = self.crop_size
         if isinstance(rows, int):
             return self.mean[:, rows : rows + crop, columns : columns + crop]
-        windows = np.lib.stride_tricks.sliding_window_view(self.mean, (crop, crop), axis=(1, 2))
+        windows = _windows(self.mean, crop, (1, 2))
         return windows[:, rows, columns].transpose(1, 0, 2, 3)
 
     def _subtract_and_scale(self, images: np.ndarray, mean: np.ndarray | None, out: np.ndarray) -> None:
@@ -216,3 +216,10 @@ def _needed(stream: Stream | None) -> Stream:
 
 def _x(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape)) or "one number"
+
+
+def _windows(array: np.ndarray, size: int, axes: tuple[int, int]) -> np.ndarray:
+    """Every ``size`` x ``size`` window over two axes, as two more axes at the end (a view)."""
+    view: Any = np.lib.stride_tricks.sliding_window_view  # NumPy before 2.3 annotates axis as a single number
+    windows: np.ndarray = view(array, (size, size), axis=axes)
+    return windows

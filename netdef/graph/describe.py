@@ -6,9 +6,11 @@ versions of each blob. File order is execution order, as in Caffe.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from netdef.config.located import Located
 from netdef.errors import Collector, DuplicateTop, GraphError, NetdefError, Span, UnknownBlob, did_you_mean
+from netdef.graph import assumed
 from netdef.graph.filter import PHASES, merged_state, reason_to_drop
 from netdef.graph.model import AUTOMATIC, Dropped, LayerNode, NetDescription, State, Value
 from netdef.layers import registry
@@ -16,8 +18,11 @@ from netdef.layers.base import Layer, LayerSpec
 
 
 def describe(net: Located, phase: str | None = None, level: int | None = None, stages: tuple[str, ...] = (),
-             errors: Collector | None = None) -> NetDescription:
+             errors: Collector | None = None, assume: bool = False) -> NetDescription:
     """The description of a NetParameter for one state.
+
+    With ``assume``, layers that are not here (unknown types, Python layers without their modules, data layers without
+    data) are replaced by stand-ins that say what is assumed, see ``assumed.py``.
 
     Mistakes go into ``errors`` (and the description goes on without the bad edge); without a collector they are
     raised together: UnknownLayerType, UnknownBlob, DuplicateTop, GraphError, FieldError.
@@ -25,7 +30,7 @@ def describe(net: Located, phase: str | None = None, level: int | None = None, s
     collector = errors if errors is not None else Collector()
     state = merged_state(net.message, phase, level, tuple(stages))
     kept, dropped = _filtered(net, state, collector)
-    builder = _Builder(state, kept, dropped, collector)
+    builder = _Builder(state, kept, dropped, collector, assume)
     for located in kept:
         builder.add(located)
     description = builder.finish(net)
@@ -44,15 +49,26 @@ def _filtered(net: Located, state: State, errors: Collector) -> tuple[list[Locat
             kept.append(located)
         else:
             m = located.message
-            dropped.append(Dropped(m.name, m.type, tuple(m.top), reason, located.span))
+            dropped.append(Dropped(m.name, m.type, tuple(m.bottom), tuple(m.top), reason, located.span,
+                                   _would_be_loss(m)))
     return kept, dropped
+
+
+def _would_be_loss(message: Any) -> bool:
+    """Whether a layer that is left out would have had a loss: as written, else by its type."""
+    if message.loss_weight:
+        return any(message.loss_weight)
+    cls = registry.layer_types().get(message.type)
+    return cls.is_loss if cls is not None else message.type.endswith("Loss")
 
 
 class _Builder:
     """Walks the kept layers in file order and keeps who made which blob last."""
 
-    def __init__(self, state: State, kept: list[Located], dropped: list[Dropped], errors: Collector) -> None:
+    def __init__(self, state: State, kept: list[Located], dropped: list[Dropped], errors: Collector,
+                 assume: bool) -> None:
         self.state = state
+        self.assume = assume
         self.kept = kept
         self.dropped = dropped
         self.errors = errors
@@ -91,6 +107,8 @@ class _Builder:
                 if not located.broken:
                     raise GraphError(f"layer '{m.name}': has no type", where=located.span)
                 return None
+            if self.assume and (m.type not in registry.layer_types() or assumed.known_python(m)):
+                return assumed.unknown_class(m)
             return registry.find(m.type, located.span_of("type"), f"layer '{m.name}'")
         return None
 
@@ -172,6 +190,8 @@ class _Builder:
         m = located.message
         num_tops = max(len(tops), cls.tops.least) if cls is not None and cls.is_loss else len(tops)
         spec = LayerSpec(located, phase, cls.options_field if cls else None, len(m.bottom), num_tops)
+        if cls is not None and self.assume:
+            return spec, self._make_or_assume(spec, cls)
         if cls is None or located.broken:
             return spec, None
         found = len(self.errors.found)
@@ -181,6 +201,17 @@ class _Builder:
             spec.peeked = _peek(cls, spec)
             return spec, layer if len(self.errors.found) == found else None
         return spec, None
+
+    def _make_or_assume(self, spec: LayerSpec, cls: type[Layer]) -> Layer:
+        self._check_arity(spec, cls)
+        if spec.located.broken:
+            return assumed.stand_in(cls, spec, None)
+        try:
+            layer = cls(spec)
+            spec.peeked = _peek(cls, spec)
+            return layer
+        except NetdefError as e:
+            return assumed.stand_in(cls, spec, e)
 
     def _check_arity(self, spec: LayerSpec, cls: type[Layer]) -> None:
         for what, n, arity in (("bottom", spec.num_bottoms, cls.bottoms), ("top", spec.num_tops, cls.tops)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netdef.errors import Collector, ConfigError, ShapeError
+from netdef.graph.assumed import Assumed
 from netdef.graph.model import LayerNode, NetDescription, NetShapes
 from netdef.layers.base import Inferred, Shape
 
@@ -21,7 +22,7 @@ def infer(description: NetDescription, inputs: Mapping[str, Shape] | None = None
     for node in description.layers:
         result = None
         shapes = [None if b is None else values[b] for b in node.bottoms]
-        if node.layer is not None and None not in shapes:
+        if node.layer is not None and not isinstance(node.layer, Assumed) and None not in shapes:
             with collector:
                 result = (_given(description, node, inputs or {})
                           or infer_layer(description, node, tuple(s for s in shapes if s is not None)))

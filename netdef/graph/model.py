@@ -72,9 +72,11 @@ class Dropped:
 
     name: str
     type: str
+    bottoms: tuple[str, ...]
     tops: tuple[str, ...]
     reason: str
     span: Span
+    is_loss: bool = False  # whether it would have been a loss
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,12 @@ class NetDescription:
     def value_name(self, value: int) -> str:
         """The blob's name of a value."""
         return self.values[value].blob
+
+    def version_name(self, value: int) -> str:
+        """The blob's name, with ``@relu1`` for what the in-place layer relu1 made of it; a loss without a top by layer."""
+        v = self.values[value]
+        maker = self.layers[v.maker].name
+        return maker if v.automatic else v.blob if v.replaces is None else f"{v.blob}@{maker}"
 
     def split_name(self, value: int, user: int) -> str:
         """Caffe's name for one use of a blob that has several: ``data_data_0_split_1``."""

@@ -20,10 +20,9 @@ def collect_params(shapes: NetShapes, errors: Collector) -> tuple[Param, ...]:
     owners: dict[str, int] = {}
     for node in shapes.description.layers:
         inferred = shapes.inferred[node.index]
-        if inferred is None:
-            continue
-        _check_number(node, len(inferred.params), errors)
-        for i, init in enumerate(inferred.params):
+        if inferred is not None:
+            _check_number(node, len(inferred.params), errors)
+        for i, init in enumerate(_without_shapes(node) if inferred is None else inferred.params):
             spec = _spec(node, i)
             lr = spec.lr_mult if spec is not None and init.learns else float(init.learns)
             decay = spec.decay_mult if spec is not None and init.learns else float(init.learns)
@@ -40,6 +39,15 @@ def collect_params(shapes: NetShapes, errors: Collector) -> tuple[Param, ...]:
                 owners[name] = param.id
             found.append(param)
     return tuple(found)
+
+
+def _without_shapes(node: LayerNode) -> list[ParamInit]:
+    """The params of a layer whose shapes are not known: those that its type names, and those that are written."""
+    if node.layer is None:
+        return []
+    names, kept = node.layer.param_names, node.layer.statistics
+    more = range(len(names), len(node.located.message.param))
+    return [ParamInit(name, (), learns=name not in kept) for name in (*names, *(f"param {i}" for i in more))]
 
 
 def _why(init: ParamInit, lr: float, span: Span | None) -> Reason:
@@ -65,9 +73,10 @@ def _shared(shapes: NetShapes, owner: Param, param: Param, spec: Any) -> Param:
     node, first = shapes.description.layers[param.layer], shapes.description.layers[owner.layer]
     span = node.located.span_of("param", param.index)
     permissive = spec.share_mode == 1
+    known = None not in (shapes.inferred[param.layer], shapes.inferred[owner.layer])
     same = (math.prod(owner.init.shape) == math.prod(param.init.shape) if permissive
             else tuple(owner.init.shape) == tuple(param.init.shape))
-    if not same:
+    if known and not same:
         what = "count" if permissive else "shape"
         raise GraphError(f"{node.who}: param '{param.share_name}' has shape {tuple(param.init.shape)}, but "
                          f"{first.who} at {first.located.span} shares it with shape {tuple(owner.init.shape)}; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 from netdef.errors import Collector, GraphError, warn
 from netdef.graph.model import Edge, GraphPlan, LayerNode, NetShapes, Param, Reason, Step
 from netdef.graph.params import collect_params
+from netdef.graph.stops import own_stop
 from netdef.graph.verify import verify
 from netdef.layers.base import Inferred, Need
 
@@ -68,27 +69,21 @@ class _Flow:
                 self.wants.add(top)
 
     def _edge(self, node: LayerNode, i: int) -> Edge:
-        value = node.bottoms[i]
         flags = node.located.message.propagate_down
-        wanted = value in self.wants
-        if flags:
-            if len(flags) != len(node.bottoms):
-                self._bad_propagate_down(node, len(flags))
-                return Edge(False, Reason("propagate_down has the wrong length"))
-            span = node.located.span_of("propagate_down", i)
-            if not flags[i]:
-                return Edge(False, Reason("propagate_down: false", span))
-            if node.layer is not None and not node.layer.differentiates(i):
-                self.errors.add(GraphError(f"{node.who}: propagate_down: true asks for a gradient by bottom {i} "
-                                           f"'{node.located.message.bottom[i]}', which this type does not give",
-                                           where=span))
-                return Edge(False, Reason("this type gives no gradient by this bottom"))
-            return Edge(True, Reason("propagate_down: true", span))
-        if not wanted:
+        if flags and len(flags) != len(node.bottoms):
+            self._bad_propagate_down(node, len(flags))
+            return Edge(False, Reason("propagate_down has the wrong length"))
+        stop = own_stop(node, i)
+        if flags and flags[i] and stop is not None:
+            self.errors.add(GraphError(f"{node.who}: propagate_down: true asks for a gradient by bottom {i} "
+                                       f"'{node.located.message.bottom[i]}', which this type does not give",
+                                       where=node.located.span_of("propagate_down", i)))
+        elif flags and flags[i]:
+            return Edge(True, Reason("propagate_down: true", node.located.span_of("propagate_down", i)))
+        if not flags and node.bottoms[i] not in self.wants:
             return Edge(False, Reason("nothing below learns"))
-        if node.layer is not None and not node.layer.differentiates(i):
-            return Edge(False, Reason(f"{node.type} does not differentiate its bottom {i}; it is taken as constant",
-                                      node.located.span_of("bottom", i)))
+        if stop is not None:
+            return Edge(False, stop)
         return Edge(True, Reason("a layer below learns"))
 
     def _bad_propagate_down(self, node: LayerNode, n: int) -> None:

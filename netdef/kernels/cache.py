@@ -12,7 +12,8 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from functools import lru_cache
+from contextlib import suppress
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,8 @@ class KernelCache(caching.FunctionCache):
         except Exception as error:  # whatever unpickling a truncated or foreign file may raise
             log.debug("kernel cache: unreadable entry in %s: %r", self.cache_path, error)
             loaded = None
+            with suppress(OSError):
+                self.flush()  # else saving would read the damaged index again
         if loaded is None:
             self._on_miss(f"cached in {self.cache_path}")
         return loaded
@@ -157,6 +160,6 @@ def attach(dispatcher: Any, on_miss: Callable[[str], None]) -> None:
         dispatcher._cache = NoCache(on_miss)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _warn_once(message: str) -> None:
     warn(message)

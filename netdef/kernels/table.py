@@ -22,8 +22,11 @@ LEAST = 1 << 15
 """Elements from which a compiled kernel runs. Below, every NumPy twin takes well under a millisecond, while each compiled
 one costs a second the first time: a tiny net starts at once even with an empty cache."""
 
-LEAST_LIGHT = 1 << 17
-"""The same for kernels that NumPy does in one vectorised sweep: threads pay only beyond the second-level cache."""
+LEAST_SWEEP = 1 << 18
+"""The same for kernels that NumPy does in a few vectorised sweeps: waking threads costs 30 microseconds, which pays only
+where the arrays leave the second-level cache."""
+
+_DTYPES = frozenset(np.dtype(t) for t in (np.float32, np.bool_, np.uint8, np.int32, np.uint32))
 
 
 class Row(NamedTuple):
@@ -39,12 +42,12 @@ class Row(NamedTuple):
 
 
 ROWS = (
-    Row("relu_forward", "activation", True, least=LEAST_LIGHT),
+    Row("relu_forward", "activation", True, least=LEAST_SWEEP),
     Row("relu_backward", "activation", True),
     Row("sigmoid_forward", "activation"),
-    Row("sigmoid_backward", "activation", True),
+    Row("sigmoid_backward", "activation", True, least=LEAST_SWEEP),
     Row("tanh_forward", "activation"),
-    Row("tanh_backward", "activation", True),
+    Row("tanh_backward", "activation", True, least=LEAST_SWEEP),
     Row("softmax_forward", "softmax"),
     Row("softmax_backward", "softmax"),
     Row("softmax_loss_forward", "softmax"),
@@ -59,25 +62,41 @@ ROWS = (
     Row("stochastic_pool_draw", "stochastic_pooling"),
     Row("stochastic_pool_mean", "stochastic_pooling"),
     Row("stochastic_pool_mean_backward", "stochastic_pooling"),
+    Row("roi_pool_forward", "roi_pooling", True, sized_by=(0, 3)),
+    Row("roi_pool_backward", "roi_pooling", True, sized_by=(0, 3)),
+    Row("lrn_across_forward", "lrn", True),
+    Row("lrn_across_backward", "lrn", True),
+    Row("lrn_within_forward", "lrn", True),
+    Row("lrn_within_backward", "lrn", True),
+    Row("standardize", "standardize"),
+    Row("standardize_backward", "standardize"),
+    Row("group_mean", "standardize"),
+    Row("l2_normalize_forward", "l2_normalize"),
+    Row("l2_normalize_backward", "l2_normalize"),
     Row("im2col", "im2col", True, sized_by=(5,), axes=(3, 4)),
     Row("col2im", "im2col", True, axes=(4, 6)),
     Row("conv_scratch_shape", "conv"),
     Row("conv_forward", "conv", True, sized_by=(0, 8), axes=(3, 4)),
     Row("conv_backward_data", "conv", True, sized_by=(0, 7), axes=(3, 4)),
     Row("conv_backward_weights", "conv", True, sized_by=(0, 1), axes=(3, 4)),
-    Row("conv_bias_grad", "conv", True),
+    Row("conv_bias_grad", "conv", True, least=LEAST_SWEEP),
+    Row("carry", "recurrent"),
+    Row("lstm_unit_forward", "recurrent"),
+    Row("lstm_unit_backward", "recurrent"),
     Row("gemm", "linear"),
-    Row("bias_add", "linear", True, least=LEAST_LIGHT),
-    Row("bias_grad", "linear", True),
-    Row("axpy", "linear", True, sized_by=(1,)),
+    Row("bias_add", "linear"),
+    Row("bias_grad", "linear", True, least=LEAST_SWEEP),
+    Row("axpy", "linear", True, sized_by=(1,), least=LEAST_SWEEP),
     Row("scale", "linear"),
     Row("add", "linear"),
     Row("multiply", "linear"),
-    Row("sgd_update", "update", True),
-    Row("l2_decay", "update", True),
-    Row("l1_decay", "update", True),
-    Row("sum_squares", "update", True),
-    Row("sum_abs", "update", True),
+    Row("take_rows", "rows"),
+    Row("add_rows", "rows"),
+    Row("sgd_update", "update", True, least=LEAST_SWEEP),
+    Row("l2_decay", "update", True, least=LEAST_SWEEP),
+    Row("l1_decay", "update", True, least=LEAST_SWEEP),
+    Row("sum_squares", "update", True, least=LEAST_SWEEP),
+    Row("sum_abs", "update", True, least=LEAST_SWEEP),
 )
 
 
@@ -134,7 +153,7 @@ def _load(kind: str, row: Row) -> Callable[..., Any]:
 
 def _plain(a: np.ndarray) -> bool:
     flags = a.flags
-    return a.dtype != np.float64 and flags.c_contiguous and flags.aligned
+    return a.dtype in _DTYPES and flags.c_contiguous and flags.aligned
 
 
 TABLE: Mapping[str, Entry] = {row.name: Entry(row) for row in ROWS}

@@ -65,7 +65,7 @@ class Array(NamedTuple):
 class ParamInit:
     """A learnable blob at birth: its name for people, its shape, and the filler that gives its first values.
 
-    ``filler`` is a FillerParameter message, a constant, or None (zeros). ``option`` is the option the filler was
+    ``filler`` is a FillerParameter message, a constant, an array of the shape, or None (zeros). ``option`` is the option the filler was
     written in, so that an error about it can be located. ``learns`` False: no solver ever moves it, whatever lr_mult
     says; the layer's own forward does (BatchNorm's statistics).
     """
@@ -101,7 +101,10 @@ class Need(NamedTuple):
 
 @dataclass
 class Context:
-    """What a layer gets besides blobs: the phase, the number of the pass, random numbers and its arrays."""
+    """What a layer gets besides blobs: the phase, the number of the pass, random numbers and its arrays.
+
+    ``backward``: whether the net may ask this layer for gradients (else forward need keep nothing for them).
+    """
 
     phase: str
     iteration: int
@@ -109,6 +112,7 @@ class Context:
     rng: Stream
     workspace: dict[str, np.ndarray]
     scratch: dict[str, np.ndarray]
+    backward: bool = True
 
 
 class LayerSpec:
@@ -139,6 +143,12 @@ class LayerSpec:
     def who(self) -> str:
         """``layer 'ip1' (InnerProduct)``, the subject of every message."""
         return f"layer '{self.name}' ({self.type})"
+
+    @property
+    def in_place(self) -> bool:
+        """Whether top 0 overwrites bottom 0."""
+        m = self.message
+        return len(m.bottom) > 0 and len(m.top) > 0 and m.bottom[0] == m.top[0]
 
     def has(self, option: str) -> bool:
         """Whether the config gives this option."""
@@ -196,6 +206,8 @@ class Layer:
     ``keeps_sign``      in place, no value changes its sign where a gradient passes (so that a ReLU before it is safe)
     ``identity``        changes nothing at all (Dropout in the TEST phase)
     ``dynamic``         the tops' shapes are known only after forward
+    ``param_names``     the params that infer gives, known without shapes; set in __init__ where options decide
+    ``statistics``      those of them that the layer keeps itself (ParamInit.learns is False)
     ``constraints``     option -> Constraint
     """
 
@@ -204,13 +216,15 @@ class Layer:
     bottoms: ClassVar[Arity] = exactly(1)
     tops: ClassVar[Arity] = exactly(1)
     same_number: ClassVar[bool] = False
-    differentiable: ClassVar[bool | tuple[bool, ...]] = True
+    differentiable: bool | tuple[bool, ...] = True
     is_loss: ClassVar[bool] = False
     in_place: str = "no"
     backward_reads: frozenset[str] = frozenset({"bottoms", "tops"})
     keeps_sign: bool = False
     identity: bool = False
     dynamic: ClassVar[bool] = False
+    param_names: tuple[str, ...] = ()
+    statistics: tuple[str, ...] = ()
     constraints: ClassVar[Mapping[str, Constraint]] = {}
 
     def __init__(self, spec: LayerSpec) -> None:
@@ -224,11 +238,14 @@ class Layer:
         """The layer's name in the config."""
         return self.spec.name
 
-    @classmethod
-    def differentiates(cls, bottom: int) -> bool:
+    def differentiates(self, bottom: int) -> bool:
         """Whether backward gives a gradient for this bottom."""
-        flags = cls.differentiable
+        flags = self.differentiable
         return flags if isinstance(flags, bool) else flags[min(bottom, len(flags) - 1)]
+
+    def why_constant(self, bottom: int) -> str:
+        """Why there is no gradient for a bottom that ``differentiates`` denies, for `netdef explain`."""
+        return f"{self.spec.type} does not differentiate its bottom {bottom}; it is taken as constant"
 
     @classmethod
     def peek(cls, spec: LayerSpec) -> Any:
@@ -254,6 +271,10 @@ class Layer:
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Take back what ``state`` gave."""
+
+    def record_at(self, item: int) -> int | None:
+        """Data layers: which record of the source was this item of the last batch. None where that is not known."""
+        return None
 
     def close(self) -> None:
         """Release files and sources; called when the net is closed."""

@@ -31,6 +31,8 @@ class Constraint:
 
     def __str__(self) -> str:
         kind = "an odd number" if self.odd else "a number"
+        if math.isinf(self.low) and math.isinf(self.high):
+            return kind
         if math.isinf(self.high):
             return f"{kind} {'above' if self.low_open else 'of at least'} {self.low:g}"
         if math.isinf(self.low):

@@ -109,6 +109,7 @@ class Convolution(Layer):
         super().__init__(spec)
         self.window_options = WindowOptions(spec)
         o = self.options
+        self.param_names = ("weights", "bias") if o.bias_term else ("weights",)
         if o.num_output % o.group:
             raise spec.error(f"expected a divisor of num_output {o.num_output}, got {o.group}", "group")
 

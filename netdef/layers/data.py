@@ -91,6 +91,9 @@ class Data(Layer):
             tops[1].data[...] = labels
         self.cursor += self.batch_size
 
+    def record_at(self, item):
+        return ((self.skip or 0) + self.cursor - self.batch_size + item) % len(self._open())
+
     def _open(self) -> sources.Source:
         if self.source is None:
             self.source = sources.open(self.spec.peeked.source, **_reading(self.spec))

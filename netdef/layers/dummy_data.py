@@ -18,8 +18,8 @@ class DummyData(Layer):
     Shapes: no bottoms; each top has its ``shape``, or the one for all; the old spelling is ``num``, ``channels``,
     ``height`` and ``width``, each once or once a top. Fillers: none, one for all, or one a top.
 
-    Numerical care: constants are written in the first pass only, so that values put there by hand stay; random numbers
-    are drawn anew in each pass, the same ones for the same seed and number of the pass.
+    Numerical care: constants and the filler ``values`` are written in the first pass only, so that numbers put there by
+    hand stay; random numbers are drawn anew in each pass, the same ones for the same seed and number of the pass.
 
     Source: BVLC Caffe, dummy_data_layer.
 
@@ -54,7 +54,7 @@ class DummyData(Layer):
             filler = self.fillers[i] if self.fillers else None
             if not self.filled and filler is None:
                 top.data[...] = 0
-            elif filler is not None and (not self.filled or filler.type != "constant"):
+            elif filler is not None and (not self.filled or filler.type not in fillers.FIXED):
                 fillers.fill(top.data, filler, ctx.rng, self.spec.option_span("data_filler"))
         self.filled = True
 

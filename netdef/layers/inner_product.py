@@ -38,6 +38,10 @@ class InnerProduct(Layer):
     backward_reads = frozenset({"bottoms"})
     constraints = {"num_output": positive(required=True)}
 
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.param_names = ("weights", "bias") if self.options.bias_term else ("weights",)
+
     def infer(self, bottom_shapes):
         shape, o = tuple(bottom_shapes[0]), self.options
         axis = check_axis(self.spec, o.axis, len(shape))

@@ -47,7 +47,8 @@ def check_first_axes(spec: LayerSpec, a: Shape, b: Shape) -> None:
                                f"'{names[1]}' of shape {b}", 1)
 
 
-def check_label_count(spec: LayerSpec, scores: Shape, labels: Shape, axis: int) -> None:
+def check_label_count(spec: LayerSpec, scores: Shape, labels: Shape, axis: int,
+                      hint: str = "labels are class numbers, not one-hot vectors") -> None:
     """Raise ShapeError unless there is one label for each place of ``scores`` without its axis ``axis`` (0 or more)."""
     places = (*scores[:axis], *scores[axis + 1:])
     if math.prod(places) != math.prod(labels):
@@ -55,7 +56,23 @@ def check_label_count(spec: LayerSpec, scores: Shape, labels: Shape, axis: int) 
         raise spec.shape_error(
             f"expected one label for each of the {math.prod(places)} places {places} of '{names[0]}' (shape {scores} "
             f"without its class axis {axis}), got '{names[1]}' of shape {labels} with {math.prod(labels)} values", 1,
-            hint="labels are class numbers, not one-hot vectors")
+            hint=hint)
+
+
+def check_item_labels(spec: LayerSpec, items: Shape, labels: Shape, bottom: int = 1) -> None:
+    """Raise ShapeError unless bottom ``bottom`` has one value for each item (axis 0) of bottom 0."""
+    if not items or math.prod(labels) != items[0]:
+        names = spec.message.bottom
+        raise spec.shape_error(f"expected one label for each item of '{names[0]}' (shape {items}), got "
+                               f"'{names[bottom]}' of shape {labels}", bottom)
+
+
+def check_same_items(spec: LayerSpec, first: Shape, other: Shape, bottom: int = 1) -> None:
+    """Raise ShapeError unless bottom ``bottom`` has as many items (axis 0) as bottom 0, and as many values an item."""
+    if not first or not other or first[0] != other[0] or math.prod(first[1:]) != math.prod(other[1:]):
+        names = spec.message.bottom
+        raise spec.shape_error(f"expected as many items (axis 0) and as many values an item, got '{names[0]}' of shape "
+                               f"{first} and '{names[bottom]}' of shape {other}", bottom)
 
 
 def check_labels(spec: LayerSpec, labels: np.ndarray, classes: int, ignore: int | None) -> None:
@@ -69,7 +86,9 @@ def check_labels(spec: LayerSpec, labels: np.ndarray, classes: int, ignore: int 
     inside = f", place {place[1:]}" if any(n > 1 for n in labels.shape[1:]) else ""
     item = f"item {place[0]} of the batch{inside}" if place else "its only value"
     also = "" if ignore is None else f" or {ignore} (ignore_label)"
-    raise DataError(f"{spec.who}: label blob '{spec.message.bottom[1]}', {item}: expected a whole number from 0 to "
-                    f"{classes - 1}{also}, got {labels[place]:.9g}", where=spec.span("bottom", 1),
-                    hint="the number of classes is the size of the scores' class axis" if labels[place] >= classes
-                    else "")
+    error = DataError(f"{spec.who}: label blob '{spec.message.bottom[1]}', {item}: expected a whole number from 0 to "
+                      f"{classes - 1}{also}, got {labels[place]:.9g}", where=spec.span("bottom", 1),
+                      hint="the number of classes is the size of the scores' class axis" if labels[place] >= classes
+                      else "")
+    error.item = place[0] if place else None
+    raise error

@@ -72,6 +72,9 @@ class MemoryData(Layer):
         tops[1].data[...] = self.labels[items]
         self.position = items.stop % len(self.data)
 
+    def record_at(self, item):
+        return None if self.data is None else (self.position - self.shape[0] + item) % len(self.data)
+
     def state(self):
         return {"position": self.position}
 

@@ -112,18 +112,24 @@ class Pooling(Layer):
         kernel, stride, pad = self._sizes(shape)
         if 0 in shape[1:]:
             raise self.spec.shape_error(f"expected an image with at least one value, got {shape}", 0)
-        sizes = [self._length(shape[2 + a], kernel[a], stride[a], pad[a], any(pad)) for a in (0, 1)]
+        floor = self.options.round_mode == FLOOR
+        sizes = [pooled_length(shape[2 + a], kernel[a], stride[a], pad[a], any(pad), floor) for a in (0, 1)]
         if min(sizes) < 1:
             raise self.spec.shape_error(f"the kernel {kernel[0]}x{kernel[1]} is larger than the image "
                                         f"{shape[2]}x{shape[3]} padded by {pad[0]}x{pad[1]}", 0)
         return sizes[0], sizes[1]
 
-    def _length(self, size: int, kernel: int, stride: int, pad: int, padded: bool) -> int:
-        over = size + 2 * pad - kernel
-        length = (over // stride if self.options.round_mode == FLOOR else -(-over // stride)) + 1
-        if padded and (length - 1) * stride >= size + pad:
-            length -= 1
-        return length
+
+def pooled_length(size: int, kernel: int, stride: int, pad: int, padded: bool, floor: bool = False) -> int:
+    """How many windows one axis has, rounded up unless ``floor``; one beyond image + pad is left out if ``padded``.
+
+    ``padded``: whether *any* axis has padding, by Caffe's rule.
+    """
+    over = size + 2 * pad - kernel
+    length = (over // stride if floor else -(-over // stride)) + 1
+    if padded and (length - 1) * stride >= size + pad:
+        length -= 1
+    return length
 
 
 def read_window(spec: LayerSpec) -> PoolWindow:

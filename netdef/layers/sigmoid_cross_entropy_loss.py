@@ -9,6 +9,7 @@ from netdef import kernels as K
 from netdef.layers.base import Array, Inferred, Layer, exactly
 from netdef.layers.losses import Normalization, check_first_axes
 from netdef.layers.registry import register
+from netdef.layers.targets import refuse
 
 
 @register("SigmoidCrossEntropyLoss")
@@ -44,6 +45,7 @@ class SigmoidCrossEntropyLoss(Layer):
 
     def __init__(self, spec):
         super().__init__(spec)
+        refuse(spec, "label_smoothing", "class_weight")
         self.normalization = Normalization.read(spec, "BATCH_SIZE")
 
     def infer(self, bottom_shapes):

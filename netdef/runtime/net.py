@@ -105,7 +105,7 @@ class Net:
                 continue
             node = self.plan.description.layers[p.layer]
             data = self.param_blobs[p.id].data
-            if isinstance(p.init.filler, (int, float)):
+            if isinstance(p.init.filler, (int, float, np.ndarray)):
                 data[...] = p.init.filler
             else:
                 fillers.fill(data, p.init.filler, Stream(self.seed, f"filler/{node.name}/{p.index}"),

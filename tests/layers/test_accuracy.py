@@ -66,14 +66,14 @@ def test_battery(options, shape, labels, kwargs):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_tie_counts_against_the_label(dtype):
+def test_trap_04_a_tie_counts_against_the_label(dtype):
     assert accuracy(np.zeros((3, 4)), [0, 1, 2], dtype=dtype) == 0
     assert accuracy([[1, 1, 0], [1, 0, 0]], [0, 0], dtype=dtype) == 0.5
     assert accuracy([[1, 1, 0], [1, 0, 0]], [0, 0], "top_k: 2", dtype=dtype) == 1
 
 
-def test_nan_counts_as_wrong_and_warns_once(caplog):
-    """Trap 4: Caffe reports 1.0 here."""
+def test_trap_04_nan_counts_as_wrong_and_warns_once(caplog):
+    """Caffe reports 1.0 here."""
     score = np.array([[np.nan, np.nan], [0, 1], [np.nan, 1]])
     net = net_of(score, [0, 1, 1])
     with caplog.at_level(logging.WARNING, "netdef"):
@@ -102,7 +102,7 @@ def test_a_label_that_is_no_class(label):
         accuracy(np.zeros((2, 3)), [0, label])
 
 
-def test_it_has_no_gradient():
+def test_trap_23_it_has_no_gradient():
     net = net_of(np.zeros((2, 3)), [0, 0])
     net.forward()
     net.backward()  # nothing to do, in spite of force_backward

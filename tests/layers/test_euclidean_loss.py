@@ -18,7 +18,7 @@ def test_battery(shapes):
     assert len(report.gradients) == 4  # two objectives by both bottoms
 
 
-def test_by_hand():
+def test_trap_13_half_by_the_number_of_items():
     """2 items of 3 values: (1 + 4 + 9 + 0 + 0 + 16) / (2 * 2), not the mean of 6."""
     text = '''force_backward: true
         layer { name: "in" type: "Input" top: "a" top: "b" input_param { shape { dim: 2 dim: 3 } } }

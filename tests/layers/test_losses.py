@@ -24,7 +24,7 @@ def spec_of(options=""):
     ("normalize: false normalization: VALID", "BATCH_SIZE", "VALID"),
     ("normalize: true normalization: NONE", "BATCH_SIZE", "NONE"),
 ])
-def test_mode(options, default, mode):
+def test_trap_11_normalize_counts_only_without_normalization(options, default, mode):
     assert Normalization.read(spec_of(f"loss_param {{ {options} }}"), default) == Normalization(mode, None)
 
 
@@ -34,7 +34,7 @@ def test_ignore_label():
 
 
 @pytest.mark.parametrize(("mode", "divisor"), [("FULL", 12), ("VALID", 5), ("BATCH_SIZE", 3), ("NONE", 1)])
-def test_divisor(mode, divisor):
+def test_trap_11_the_divisor_is_at_least_1(mode, divisor):
     assert Normalization(mode, None).divisor(3, 4, 5) == divisor
     assert Normalization(mode, None).divisor(0, 4, 0) == 1
 

@@ -18,6 +18,16 @@ TYPES = {name: cls for name, cls in registry.layer_types().items() if cls.__modu
 SECTIONS = ("Formula", "Shapes", "Numerical care", "Source")
 
 
+@pytest.fixture(autouse=True)
+def files(tmp_path, monkeypatch):
+    """What the examples of data layers name lies in the working directory."""
+    h5py = pytest.importorskip("h5py")
+    monkeypatch.chdir(tmp_path)
+    with h5py.File("train.h5", "w") as file:
+        file["data"], file["label"] = np.zeros((5, 3)), np.zeros(5)
+    (tmp_path / "train.txt").write_text("train.h5\n")
+
+
 def example(cls):
     """The text of the docstring's ``Example::`` block, which is its last section."""
     return textwrap.dedent(inspect.getdoc(cls).split("Example::\n", 1)[1])

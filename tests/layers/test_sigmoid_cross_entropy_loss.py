@@ -48,14 +48,14 @@ def run(score, target, options="", dtype="float32"):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_far_off_scores_are_not_clamped(dtype):
+def test_trap_12_far_off_scores_are_not_clamped(dtype):
     """Trap 12: the loss of a wrong score is the score itself."""
     loss, dx = run([1000, -1000, 1000, -1000], [0, 1, 1, 0], dtype=dtype)
     assert loss == 2000
     assert dx == [1, -1, 0, 0]
 
 
-def test_the_default_divides_by_the_items():
+def test_trap_11_the_default_divides_by_the_items():
     """Trap 11: one item of four values."""
     assert run([0] * 4, [0, 1, 0, 1])[0] == pytest.approx(4 * np.log(2))
     assert run([0] * 4, [0, 1, 0, 1], "loss_weight: 2")[1] == [1, -1, 1, -1]

@@ -80,8 +80,8 @@ def test_equal_scores():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_largest_loss(dtype):
-    """Trap 12: -log of the smallest normal float32, in both precisions; the gradient goes on."""
+def test_trap_12_the_largest_loss(dtype):
+    """-log of the smallest normal float32, in both precisions; the gradient goes on."""
     net = run([[0, 1000]], [0], dtype=dtype)
     assert float(net.blobs["loss"].data) == pytest.approx(87.33654, abs=1e-5)
     assert net.blobs["score"].diff.tolist() == [[-1, 1]]
@@ -98,6 +98,12 @@ def test_an_ignored_item_full_of_nan_does_no_harm():
     net = run([[np.nan, np.nan], [0, 0]], [255, 1], 'top: "loss" loss_param { ignore_label: 255 }')
     assert net.loss == pytest.approx(np.log(2))
     assert net.blobs["score"].diff.tolist() == [[0, 0], [0.5, -0.5]]
+
+
+def test_trap_11_the_default_divides_by_the_places_that_count():
+    """Two of the four places are ignored: log 2 is the mean over the other two, along softmax_param's axis."""
+    options = 'top: "loss" softmax_param { axis: -1 } loss_param { ignore_label: 9 }'
+    assert run(np.zeros((2, 2, 2)), [[0, 9], [9, 1]], options, dtype="float64").loss == pytest.approx(np.log(2))
 
 
 def test_nothing_but_ignored_labels():
@@ -132,14 +138,15 @@ def test_a_label_that_is_no_class(label, shown):
         run([[0, 0], [0, 0]], [0, label])
 
 
-def test_labels_get_no_gradient():
+def test_trap_23_labels_get_no_gradient():
     with pytest.raises(GraphError, match="gradient by bottom 1"):
         run([[0, 0]], [0], 'propagate_down: true propagate_down: true')
 
 
 @pytest.mark.parametrize(("score", "label", "message"), [
     ((2, 3), (3,), "as many items"),
-    ((2, 3), (2, 3), r"one label for each of the 2 places \(2,\)"),
+    ((2, 3), (2, 4), r"one label for each of the 2 places \(2,\)"),
+    ((2, 3), (2, 3, 1), r"one label for each of the 2 places \(2,\)"),
     ((2, 3, 4), (2,), "each of the 8 places"),
     ((2,), (2,), "axis 1 does not exist"),
 ])

@@ -6,7 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from netdef.runtime.watch import first_non_finite, statistics
+from netdef.runtime.watch import (
+    dead_share,
+    first_non_finite,
+    items_alike,
+    rms,
+    saturated_share,
+    statistics,
+)
 
 
 def test_statistics():
@@ -34,3 +41,32 @@ def test_first_non_finite():
     assert first_non_finite(a) is None
     a[1, 2] = math.nan
     assert first_non_finite(a) == (1, 2)
+
+
+def test_rms():
+    assert rms(np.array([[3.0, -4.0], [0.0, 0.0]], "float32")) == pytest.approx(2.5)
+    assert rms(np.zeros((0, 2))) == 0
+    assert math.isnan(rms(np.array([1.0, math.nan]))) and math.isinf(rms(np.array([1.0, math.inf])))
+    assert rms(np.full(3, 1e30, "float32")) == pytest.approx(1e30)  # its squares are no float32
+
+
+def test_items_alike():
+    assert items_alike(np.ones((3, 2)))
+    assert not items_alike(np.ones((1, 2))) and not items_alike(np.float32(1).reshape(()))
+    differs = np.ones((4, 2))
+    differs[2, 1] = 0  # between two that are equal
+    assert not items_alike(differs)
+
+
+def test_dead_share():
+    y = np.zeros((2, 4, 3))
+    y[1, 2, 0] = 0.5
+    assert dead_share(y) == 0.75
+    assert dead_share(np.zeros(3)) == 0 and dead_share(np.zeros((0, 3))) == 0
+
+
+@pytest.mark.parametrize("low, high", [(0, 1), (-1, 1)])
+def test_saturated_share(low, high):
+    y = np.array([low, high, (low + high) / 2, low + 0.02 * (high - low)], "float32")
+    assert saturated_share(y, low, high) == 0.5
+    assert saturated_share(y[:0], low, high) == 0

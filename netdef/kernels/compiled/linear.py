@@ -1,4 +1,4 @@
-"""Biases and sums of vectors; see the reference."""
+"""Bias gradients and sums of vectors; see the reference."""
 from __future__ import annotations
 
 import numpy as np
@@ -6,16 +6,6 @@ import numpy as np
 from netdef.kernels.jit import kernel, prange
 
 Array = np.ndarray
-
-
-@kernel("f![3] f[1]")
-def _bias_add(y, bias):
-    channels = y.shape[1]
-    for row in prange(y.shape[0] * channels):
-        o, c = row // channels, row % channels
-        b = bias[c]
-        for i in range(y.shape[2]):
-            y[o, c, i] += b
 
 
 @kernel("f[3] f![1]", fastmath=True)
@@ -32,11 +22,6 @@ def _bias_grad(dy, db):
 def _axpy(alpha, x, y):
     for i in prange(y.size):
         y[i] += alpha * x[i]
-
-
-def bias_add(y: Array, bias: Array) -> None:
-    """See the reference."""
-    _bias_add(y, bias)
 
 
 def bias_grad(dy: Array, db: Array) -> None:
