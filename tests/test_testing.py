@@ -25,6 +25,7 @@ class Sound(Layer):
     type = "Sound"
     options_field = "elu_param"
     backward_reads = frozenset({"bottoms"})
+    param_names = ("scale",)
     constraints = {"alpha": Constraint(low=0)}
 
     def infer(self, bottom_shapes):
@@ -187,6 +188,7 @@ BROKEN = {
                           r"failed for bottoms \[\(3, 4\)\] and tops \[\(3, 5\)\]: Value"),
     "inferred axis too many": (broken(infer=infer_two), "values",
                                r"top 0 has shape \(1, 3, 4\), but the reference has \(3, 4\)"),
+    "params not named": (broken(param_names=()), "shapes", r"param_names is \(\), but by infer it is \('scale',\)"),
     "inferred impurely": (broken(infer=infer_impurely), "shapes", "infer is not pure"),
     "top reshaped": (then("forward", reshape_top), "shapes",
                      r"top 0 is inferred as \(3, 4\), but forward made it \(1, 3, 4\)"),

@@ -18,6 +18,7 @@ COMMANDS = {
     "explain": "Show what netdef makes of a net, stage by stage.",
     "grads": "Dump and tabulate the gradients of every layer.",
     "check": "Check a net's gradients against central differences.",
+    "blame": "Replay a training and say what goes wrong first, and why.",
     "convert": "Rewrite a net or solver as prototxt or YAML.",
     "layers": "List the layer types, or explain one.",
     "doctor": "What this machine offers: CPU, threads, BLAS, kernel cache.",

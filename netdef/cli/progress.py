@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import click
 
+from netdef.debug.finding import Finding
+from netdef.errors import log
 from netdef.solvers import events as e
 from netdef.solvers.log import lines
 from netdef.solvers.solver import Solver
@@ -27,6 +29,11 @@ def listener(solver: Solver, config: str) -> Callable[[e.Event], None]:
         ending(event)
 
     return listen
+
+
+def advise(finding: Finding) -> None:
+    """One line of the watch's advice, through the logger that --quiet turns down."""
+    log.warning("advice: %s", finding.line())
 
 
 def _plain(event: e.Event) -> None:

@@ -16,16 +16,20 @@ from netdef.cli.options import seed_option, set_option, weights_option
 @seed_option
 @click.option("--level", type=int, default=None, help="Level for the include and exclude rules.")
 @click.option("--stage", "stages", multiple=True, help="A stage for the rules; may be given several times.")
+@click.option("--on-nan", type=click.Choice(["stop", "skip", "ignore"]), default="stop", show_default=True,
+              help="When loss or gradients are not finite: stop before the params are spoilt, skip the update, or go on.")
 @click.option("--dump-gradients", "dump_folder", type=click.Path(path_type=Path, file_okay=False), default=None,
               help="Write every blob's and param's data and gradient into this folder.")
 @click.option("--every", type=click.IntRange(1), default=100, show_default=True,
               help="With --dump-gradients: each so many iterations.")
 def command(solver: str, weights: str | None, snapshot: str | None, overrides: tuple[str, ...], seed: int | None,
-            level: int | None, stages: tuple[str, ...], dump_folder: Path | None, every: int) -> None:
+            level: int | None, stages: tuple[str, ...], on_nan: str, dump_folder: Path | None, every: int) -> None:
     """Train as SOLVER says, a solver prototxt or YAML file; builtin:lenet is one that comes with netdef.
 
     Ctrl-C ends after the batch at hand and keeps a snapshot; a second Ctrl-C ends at once. In a terminal one line
-    shows how it goes, in a pipe come the lines that readers of Caffe's logs know.
+    shows how it goes, in a pipe come the lines that readers of Caffe's logs know. A watch gives one line of advice, on
+    stderr, for what is wrong: dead or saturated units, params that do not learn or move too fast, values that are not
+    finite; it is silent about a healthy run.
 
     \b
     Examples:
@@ -34,7 +38,8 @@ def command(solver: str, weights: str | None, snapshot: str | None, overrides: t
       netdef train solver.prototxt --snapshot runs/LeNet/1/LeNet_iter_5000.solverstate
     """
     from netdef.cli.options import weight_files
-    from netdef.cli.progress import listener
+    from netdef.cli.progress import advise, listener
+    from netdef.debug.watch import Watch
     from netdef.solvers.solver import Solver
 
     if weights and snapshot:
@@ -48,4 +53,5 @@ def command(solver: str, weights: str | None, snapshot: str | None, overrides: t
         made.listen(listener(made, solver))
         if snapshot is not None:
             made.restore(snapshot)
+        made.listen(Watch(made, advise, on_nan, loaded=bool(weights or snapshot or made.param.weights)))
         made.solve()

@@ -79,6 +79,7 @@ class Solver:
         self._displayed = (time.perf_counter(), 0)
         self._saved_at: int | None = None
         self._warned = False
+        self._skipping = False
         self._load_weights(weights)
         if snapshot is not None:
             self.restore(snapshot)
@@ -152,7 +153,12 @@ class Solver:
             self._display()
         self._emit(e.GradientsReady(self.iter, loss))
         rate = self.lr
-        self.apply_update()
+        if self._skipping:
+            self._skipping = False
+            self.iter += 1
+        else:
+            self._warn_if_not_finite(loss)
+            self.apply_update()
         self._emit(e.Updated(self.iter, loss, rate))
         due = p.snapshot and self.iter % p.snapshot == 0
         while (request := self.signals.take()) != NONE:
@@ -173,11 +179,14 @@ class Solver:
                 self.net.backward()
         loss /= int(self.param.iter_size)
         self._smooth(loss)
+        return loss
+
+    def _warn_if_not_finite(self, loss: float) -> None:
+        """Once; a listener that stops or skips has said so itself."""
         if not math.isfinite(loss) and not self._warned:
             self._warned = True
             warn(f"the loss is {loss:g} at iteration {self.iter}; training goes on, as in Caffe", self.located.span,
                  "a smaller base_lr or clip_gradients may help")
-        return loss
 
     def _smooth(self, loss: float) -> None:
         self._losses.append(loss)
@@ -188,6 +197,11 @@ class Solver:
     def smoothed_loss(self) -> float:
         """Mean of the last average_loss losses since ``step`` was called; 0 before the first."""
         return sum(self._losses) / len(self._losses) if self._losses else 0.0
+
+    def skip_update(self) -> None:
+        """For listeners of GradientsReady: leave the coming update out; params and histories stay as they are, and the
+        iteration counts."""
+        self._skipping = True
 
     def apply_update(self) -> None:
         """Change the params by the gradients that are in them now, and count the iteration."""

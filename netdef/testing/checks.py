@@ -21,6 +21,7 @@ def check_shapes(case: Case) -> str | None:
     first, second = bench.layer.infer(shapes), bench.layer.infer(shapes)
     if _sizes(first) != _sizes(second):
         raise case.error("shapes", f"infer is not pure: first {_sizes(first)}, then {_sizes(second)}")
+    _check_param_names(case, bench, first)
     inferred = [tuple(s) for s in first.tops]
     if len(inferred) != case.tops:
         raise case.error("shapes", f"infer gives {len(inferred)} top shapes for {case.tops} tops")
@@ -30,6 +31,15 @@ def check_shapes(case: Case) -> str | None:
         if top.shape != shape and not (case.layer_class.dynamic and fits):
             raise case.error("shapes", f"top {i} is inferred as {shape}, but forward made it {top.shape}")
     return None
+
+
+def _check_param_names(case: Case, bench: Bench, inferred: Any) -> None:
+    """What the layer says of its params without shapes is what infer gives."""
+    for attribute, want in (("param_names", tuple(p.name for p in inferred.params)),
+                            ("statistics", tuple(p.name for p in inferred.params if not p.learns))):
+        said = getattr(bench.layer, attribute)
+        if said != want:
+            raise case.error("shapes", f"{attribute} is {said}, but by infer it is {want}")
 
 
 def _sizes(inferred: Any) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 NET = '''
-layer {{ name: "data" type: "Input" top: "data" top: "label" input_param {{ shape {{ dim: 2 dim: 3 dim: 8 dim: 8 }} shape {{ dim: 2 }} }}}}
+layer {{ name: "data" type: "Input" top: "data" top: "label" input_param {{ shape {{ dim: [2, 3, 8, 8] }} shape {{ dim: 2 }} }} }}
 {0}
 layer {{ name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param {{ num_output: 2 }} }}
 layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }}

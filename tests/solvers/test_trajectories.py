@@ -1,6 +1,6 @@
 """Whole runs against BVLC Caffe 1.0: twenty updates by each rule, its snapshots, and its log.
 
-The reference nets read HDF5; here an Input layer is filled with the same rows in the same order.
+The nets are the reference runs' own and read the same HDF5 file.
 """
 from __future__ import annotations
 
@@ -17,47 +17,21 @@ from netdef.solvers.log import lines
 
 NAMES = ["adadelta_fixed", "adagrad_sigmoid", "adam_fixed", "nesterov_poly", "rmsprop_fixed",
          "sgd_clip_iter_size_inv", "sgd_momentum_decay_step", "sgd_plain"]
-BATCH = 8
-INPUTS = ('layer { name: "data" type: "Input" top: "data" top: "label" '
-          "input_param { shape { dim: 8 dim: 2 dim: 6 dim: 5 } shape { dim: 8 } } }")
 
 
 @pytest.fixture
 def caffe(shared, tmp_path, monkeypatch):
-    """``caffe(name, folder="solvers", **options)``: a solver of the reference runs, fed as Caffe was; in its folder."""
-    h5py = pytest.importorskip("h5py")
+    """``caffe(name, folder="solvers", **options)``: a solver of the reference runs, in a copy of its folder."""
+    pytest.importorskip("h5py")
     monkeypatch.chdir(tmp_path)
 
     def make(name="", folder="solvers", **options):
-        home = shared / "conformance" / folder
-        for path in [*home.glob("*.prototxt"), *home.glob("*.caffemodel"), *home.glob("*.solverstate")]:
+        for path in (shared / "conformance" / folder).iterdir():
             if not (tmp_path / path.name).exists():
                 shutil.copyfile(path, tmp_path / path.name)
-        net = (home / "net.prototxt").read_text()
-        (tmp_path / "net.prototxt").write_text(re.sub(r'layer \{ name: "data".*', INPUTS, net))
-        with h5py.File(home / "data.h5") as file:
-            rows = {blob: file[blob][:] for blob in ("data", "label")}
-        solver = netdef.Solver(f"{name}.solver.prototxt" if name else "solver.prototxt", **options)
-        for n in (solver.net, *solver.test_nets):
-            n.hooks.add("before_forward", Feeder(rows))
-        return solver
+        return netdef.Solver(f"{name}.solver.prototxt" if name else "solver.prototxt", **options)
 
     return make
-
-
-class Feeder:
-    """Fills the Input layer with the next rows before it runs."""
-
-    def __init__(self, rows):
-        self.rows, self.next = rows, 0
-
-    def __call__(self, step):
-        if step.name != "data":
-            return
-        index = np.arange(self.next, self.next + BATCH) % 40
-        self.next += BATCH
-        for blob in step.tops:
-            blob.data[...] = self.rows[blob.name][index]
 
 
 def check(solver, reference, iteration, rtol=2e-4):
