@@ -2,13 +2,14 @@
 
 What lives here: ``reference/<op>.py``, plain NumPy for any float dtype, written first and kept; ``compiled/<op>.py``,
 the Numba twins for float32; ``table.py``, which picks between them; ``jit.py``, the only file that knows Numba's
-decorators, its cache and its threads; ``conv_blocks.py``, the walk over image blocks that both kinds of convolution share.
+decorators, with ``cache.py`` (where compiled code is kept) and ``threads.py``; ``conv_blocks.py``, the walk over blocks of
+images that both kinds of convolution share; ``doctor.py``, what this machine offers.
 
 What it may import: ``netdef.errors`` and NumPy. A kernel never sees a Blob or a layer.
 
 How to add one: write ``reference/<op>.py`` (inputs first, outputs last, written in place), a test against a naive loop,
-and a row in ``table.py``. A compiled twin comes after, with its ratio, and is compared with the reference by the test
-that walks the table. ``NETDEF_KERNELS=reference`` runs everything on NumPy.
+and a row in ``table.py``. A compiled twin comes after, with its ratio and its cases in ``tests/kernels/test_pairs.py``,
+which walks the table. ``NETDEF_KERNELS=reference`` runs everything on NumPy.
 """
 from __future__ import annotations
 

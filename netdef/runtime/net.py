@@ -14,6 +14,7 @@ from netdef.blob import Blob
 from netdef.errors import NetdefError, did_you_mean
 from netdef.graph.build import build
 from netdef.graph.model import GraphPlan
+from netdef.kernels.blas import one_thread
 from netdef.rng import Stream
 from netdef.runtime.executor import Executor, RunStep, named
 from netdef.runtime.hooks import Hooks
@@ -156,7 +157,8 @@ class Net:
             blob.data[...] = array
         first = 0 if start is None else named(self.steps, start)
         last = None if end is None else named(self.steps, end)
-        self.loss = self.executor.forward(self.pass_number, self.hooks, first, last)
+        with one_thread():
+            self.loss = self.executor.forward(self.pass_number, self.hooks, first, last)
         self.pass_number += 1
         return {name: self.blobs[name].data for name in self.plan.description.outputs}
 
@@ -170,8 +172,9 @@ class Net:
             raise NetdefError("backward: this net was made with freeze=True")
         for name, value in diffs.items():
             self._blob(name).diff[...] = value
-        self.executor.backward(self.hooks, None if start is None else named(self.steps, start),
-                               0 if end is None else named(self.steps, end))
+        with one_thread():
+            self.executor.backward(self.hooks, None if start is None else named(self.steps, start),
+                                   0 if end is None else named(self.steps, end))
 
     def set_input_arrays(self, data: np.ndarray, labels: np.ndarray, layer: str | None = None) -> None:
         """Give the first MemoryData layer (or the one named) its arrays: (M, C, H, W) and M labels.
