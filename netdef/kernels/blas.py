@@ -7,7 +7,7 @@ bit-equal from run to run and for any number of kernel threads.
 from __future__ import annotations
 
 import ctypes
-import sys
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -39,7 +39,7 @@ def controls() -> Controls | None:
 
 def _libraries() -> list[str]:
     """Paths of OpenBLAS libraries: those loaded now (Linux), else those that lie beside NumPy."""
-    if sys.platform.startswith("linux"):
+    if platform.system() == "Linux":
         try:
             lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:

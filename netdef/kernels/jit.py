@@ -166,7 +166,9 @@ def _one_at_a_time(run: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Keeps Ctrl-C back until the block ends: a second or two, so that Numba is never left half-way through a function."""
+    """Keeps a first Ctrl-C back until the block ends (a second or two), so that Numba is not left half-way through a
+    function. A second one is passed on at once, with the first: who asks twice wants the program to end.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are handled in the main thread only
         return
@@ -175,10 +177,19 @@ def _interrupts_held() -> Iterator[None]:
     if not callable(before):  # ignored, or not ours to touch
         yield
         return
-    signal.signal(signal.SIGINT, lambda number, frame: caught.append((number, frame)))
+
+    def pass_on() -> None:
+        while caught:
+            before(*caught.pop(0))
+
+    def note(number: int, frame: Any) -> None:
+        caught.append((number, frame))
+        if len(caught) == 2:
+            pass_on()
+
+    signal.signal(signal.SIGINT, note)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-        if caught:
-            before(*caught[0])
+        pass_on()

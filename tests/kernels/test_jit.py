@@ -119,3 +119,26 @@ def test_another_type_is_an_error():
     made = double()
     with pytest.raises(TypeError):
         made(np.ones(2), np.ones(2))
+
+
+def test_a_second_interrupt_is_passed_on_at_once():
+    from netdef.kernels import jit
+
+    seen = []
+
+    def handler(number, frame):
+        seen.append(len(seen))
+        if len(seen) == 2:
+            raise SystemExit(130)
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with pytest.raises(SystemExit), jit._interrupts_held():
+            signal.raise_signal(signal.SIGINT)
+            assert seen == []
+            signal.raise_signal(signal.SIGINT)
+            raise AssertionError("the second one should have ended the block")
+        assert seen == [0, 1]
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
