@@ -95,6 +95,11 @@ class Blob:
         if other.count != self.count:
             raise ValueError(f"blob '{self.name}' has {self.count} values, '{other.name}' has {other.count}")
 
+    def release(self) -> None:
+        """Give both arrays back; the next use allocates new ones, with other contents."""
+        self._data = self._diff = None
+        self._data_view = self._diff_view = None
+
     @property
     def nbytes(self) -> int:
         """Bytes held by data and diff together."""

@@ -71,6 +71,7 @@ class Executor:
     def __init__(self, plan: GraphPlan, steps: list[RunStep], blobs: Mapping[int, Blob], seed: int) -> None:
         self.plan = plan
         self.steps = steps
+        self.dropped: dict[int, list[Blob]] = {}  # layer index -> blobs that nobody reads after it (see memory.py)
         self.blobs = blobs  # value id -> Blob; in-place versions share one
         self.seed = seed
         self.scratch = Scratch()
@@ -119,6 +120,8 @@ class Executor:
             loss += self._weigh(run)
             for hook in hooks.of("after_forward"):
                 hook(run)
+            for blob in self.dropped.get(run.node.index, ()):
+                blob.release()
         return loss
 
     def _weigh(self, run: RunStep) -> float:

@@ -19,6 +19,7 @@ from netdef.rng import Stream
 from netdef.runtime.executor import Executor, RunStep, named
 from netdef.runtime.hooks import Hooks
 from netdef.runtime.load import LoadReport, load_weights, save_weights
+from netdef.runtime.memory import kept_names, last_uses
 
 
 class Net:
@@ -29,6 +30,8 @@ class Net:
     ``weights``  path of a .caffemodel or .npz (or several, later ones win); layers are matched by name
     ``level``, ``stages``  further tags for include and exclude rules
     ``dtype``    "float32" or "float64"
+    ``keep``     "all": every blob can be looked at after a pass; "outputs": memory of the others is given back as soon as
+                 their last reader has run, and backward is refused (prediction with little memory)
     ``freeze``   params become read-only and backward is refused (prediction)
     ``seed``     for fillers, dropout and shuffling; None takes one from the system, kept in ``net.seed``
 
@@ -42,16 +45,19 @@ class Net:
     """
 
     def __init__(self, net: Any, phase: str | None = "TEST", weights: str | Path | Sequence[str | Path] | None = None,
-                 level: int | None = None, stages: Sequence[str] = (), dtype: str = "float32", freeze: bool = False,
-                 seed: int | None = None) -> None:
+                 level: int | None = None, stages: Sequence[str] = (), dtype: str = "float32", keep: str = "all",
+                 freeze: bool = False, seed: int | None = None) -> None:
         if dtype not in ("float32", "float64"):
             raise NetdefError(f"dtype: expected float32 or float64, got {dtype}")
+        if keep not in ("all", "outputs"):
+            raise NetdefError(f"keep: expected all or outputs, got {keep}")
         if phase not in ("TRAIN", "TEST", None):
             raise NetdefError(f"phase: expected TRAIN or TEST, got {phase}")
         self.plan: GraphPlan = net if isinstance(net, GraphPlan) else build(net, phase, level, stages)
         self.seed = secrets.randbits(63) if seed is None else seed
         self.dtype = np.dtype(dtype)
         self.freeze = freeze
+        self.keep = keep
         self.pass_number = 0
         self.loss = 0.0
         self.hooks = Hooks()
@@ -65,6 +71,10 @@ class Net:
         self.reshape()
         self._share_params()
         self._fill()
+        if keep == "outputs":
+            self.executor.dropped = last_uses(self.plan, self._values)
+            kept = kept_names(self.plan)
+            self.blobs = {name: blob for name, blob in self.blobs.items() if name in kept}
         for path in [weights] if isinstance(weights, (str, Path)) else weights or []:
             self.load(path)
         if freeze:
@@ -170,6 +180,8 @@ class Net:
         """
         if self.freeze:
             raise NetdefError("backward: this net was made with freeze=True")
+        if self.keep != "all":
+            raise NetdefError(f'backward: this net was made with keep="{self.keep}" and has forgotten what it needs')
         for name, value in diffs.items():
             self._blob(name).diff[...] = value
         with one_thread():
