@@ -14,13 +14,14 @@ from netdef.layers import registry
 from netdef.layers.base import Layer
 
 # The types that BVLC Caffe 1.0 registers. It has seen no release since 2017, so this list does not grow.
-BVLC = frozenset("""
+_NAMES = """
     AbsVal Accuracy ArgMax BNLL BatchNorm BatchReindex Bias Clip Concat ContrastiveLoss Convolution Crop Data Deconvolution
     Dropout DummyData ELU Eltwise Embed EuclideanLoss Exp Filter Flatten HDF5Data HDF5Output HingeLoss Im2col ImageData
     InfogainLoss InnerProduct Input LRN LSTM LSTMUnit Log MVN MemoryData MultinomialLogisticLoss PReLU Parameter Pooling
     Power Python RNN ReLU Reduction Reshape SPP Scale Sigmoid SigmoidCrossEntropyLoss Silence Slice Softmax SoftmaxWithLoss
     Split Swish TanH Threshold Tile WindowData
-""".split())
+"""
+BVLC = frozenset(_NAMES.split())
 FORKS = ("SSD", "py-faster-rcnn", "R-FCN", "SegNet", "PSPNet", "DeepLab", "NVCaffe", "FlowNet2")
 SECTIONS = ("Formula", "Shapes", "Params", "Numerical care", "Traps", "Source")
 SHARED = ("loss_param", "transform_param")  # messages of LayerParameter that several types read
