@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from netdef.blob import Blob
+from netdef.debug.reach import all_below
 from netdef.runtime.executor import RunStep
 from netdef.runtime.net import Net
 from netdef.runtime.watch import first_non_finite
@@ -40,7 +41,7 @@ class Bad:
 
     def __str__(self) -> str:
         what = "the gradient of " if self.diff else ""
-        many = f" ({self.share:.3g} of its values are not finite)" if self.share > 0 else ""
+        many = f" ({_percent(self.share)} of its values are not finite)" if self.share > 0 else ""
         place = f"{list(self.index)} " if self.index else ""
         return f"{what}'{self.blob}' {place}is {self.value:g}{many}"
 
@@ -72,11 +73,20 @@ def bad_param(net: Net, kind: str = "param") -> Bad | None:
     return None
 
 
+def matter(net: Net) -> set[int]:
+    """The layers that a loss depends on, the losses too: what a mere metric makes spoils nothing. All without a loss."""
+    losses = {net.plan.description.values[v].maker for v in net.plan.losses}
+    found = losses | {i for loss in losses for i in all_below(net.plan, loss)}
+    return found or set(range(len(net.steps)))
+
+
 def find_bad(net: Net) -> Bad | None:
     """The first bad value in the order of computation, as the last pass has left it: params, data, then gradients."""
     found = bad_param(net)
+    wanted = matter(net)
     for run in net.steps:
-        found = found or bad_top(run)
+        if run.node.index in wanted:
+            found = found or bad_top(run)
     for index in net.plan.backward_order:
         found = found or bad_gradient(net.steps[index])
     return found
@@ -98,3 +108,7 @@ def _first(kind: str, run: RunStep, arrays: list[tuple[int, str, Any]], diff: bo
 
 def _name(blob: Blob) -> str:
     return "loss" if blob.name.startswith("(") else blob.name
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

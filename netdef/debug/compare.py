@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netdef.debug.record import Recording
+from netdef.debug.recording import Recording
 from netdef.graph.model import GraphPlan
 
 

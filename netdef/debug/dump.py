@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from netdef.config.load import kind_of
-from netdef.debug.record import Recorder, Recording, note_updates
+from netdef.debug.recording import Recorder, Recording, note_updates
 from netdef.errors import NetdefError
 from netdef.graph.build import build
 from netdef.graph.model import GraphPlan

@@ -1,7 +1,8 @@
-"""Finding: one thing that is wrong with a run, with where it was seen, why it is so, and what to do about it."""
+"""Finding: one thing that is wrong with a run, with where it was seen, why, and what to do. Blame: all of a replay's."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Any
 
 from netdef.errors import Span
@@ -16,7 +17,7 @@ CAUSES = {
     "labels ignored": "every label is the loss's ignore_label",
     "learning rate": "steps so large that the params run away, or so small that they are lost in rounding",
     "clipping": "clip_gradients is 0",
-    "division by zero": "a layer or rule divides by 0",
+    "division by zero": "a division by 0, or a logarithm of it",
     "domain": "a logarithm or root of a number that has none",
     "overflow": "a result is larger than its type can hold",
     "saturated": "units of a Sigmoid or TanH at the flat ends of their curve",
@@ -87,3 +88,37 @@ class Finding:
         plain["span"] = str(self.span) if self.span else None
         plain["chain"] = [{"text": link.text, "span": str(link.span) if link.span else None} for link in self.chain]
         return plain
+
+
+@dataclass
+class Blame:
+    """What a replay has found: the first thing that went wrong, or several that hold all along; none if it looks healthy.
+
+    ``start`` is the first iteration replayed, ``iterations`` how many were, ``losses`` the loss of each.
+    """
+
+    net: str
+    seed: int
+    start: int
+    iterations: int = 0
+    losses: list[float] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def __str__(self) -> str:
+        run = f"net '{self.net}', seed {self.seed}: replayed {self.iterations} iterations from {self.start}"
+        if self.losses:
+            run += f", loss {self.losses[0]:.6g} to {self.losses[-1]:.6g}"
+        if self.ok:
+            return f"{run}\nlooks healthy"
+        return "\n\n".join([run, *map(str, self.findings)])
+
+    def as_plain(self) -> dict[str, Any]:
+        """For JSON; losses that are not finite become text."""
+        return {"net": self.net, "seed": self.seed, "start": self.start, "iterations": self.iterations, "ok": self.ok,
+                "losses": [x if math.isfinite(x) else str(x) for x in self.losses],
+                "findings": [f.as_plain() for f in self.findings]}

@@ -12,12 +12,15 @@ LEAP = 0.5  # an update of this share of the param's size is no small step
 
 
 class Runaway(NamedTuple):
-    """The param that grew most: its id, its root mean square at the start and now, and the largest relative update."""
+    """A param that ran away: its id, its root mean square at the start and now, the largest relative update, and the
+    number of the look at which it was first seen to run; ``from_zero``: it began at 0, as biases do."""
 
     param: int
     first: float
     last: float
     leap: float
+    since: int
+    from_zero: bool
 
 
 @dataclass
@@ -45,25 +48,24 @@ class History:
         return [p.gradient for p in self.series(param)]
 
     def runaway(self, now: dict[int, float]) -> Runaway | None:
-        """The param that ran away most clearly, or None; ``now`` are their sizes at present."""
+        """The param that ran away first, or None (the others follow it); ``now`` are their sizes at present."""
         found = [r for param, size in now.items() if (r := self._runaway(param, size)) is not None]
-        return max(found, key=_severity) if found else None
+        return min(found, key=lambda r: (r.from_zero, r.since, -r.leap)) if found else None
 
     def _runaway(self, param: int, size: float) -> Runaway | None:
         looks = self.series(param)
         moved = [p for p in looks if p.change != 0]
         if not moved:
             return None
-        # a bias begins at 0: it is measured from where its first update took it
-        first = looks[0].value or moved[0].change
+        # what begins at 0, as biases do, cannot be measured by its start: it has run away when it is large in itself
+        from_zero = looks[0].value == 0
+        first = moved[0].change if from_zero else looks[0].value
         last = size if math.isfinite(size) else max((p.value for p in looks if math.isfinite(p.value)), default=size)
         leap = max((p.ratio for p in moved if math.isfinite(p.ratio)), default=0.0)
-        grown = first > 0 and last / first >= GROWTH and not math.isinf(last / first)
-        # growing from next to nothing is no running away
-        if (grown and last > 1) or leap >= LEAP or any(not math.isfinite(p.change) for p in moved):
-            return Runaway(param, first, last, leap)
+        grown = math.isfinite(last / first) and last / first >= GROWTH and last > (10 if from_zero else 1)
+        leapt = leap >= LEAP and not from_zero
+        if grown or leapt or any(not math.isfinite(p.change) for p in moved):
+            since = next((i for i, p in enumerate(looks) if not math.isfinite(p.change)
+                          or (not from_zero and p.ratio >= LEAP) or p.value >= GROWTH * first), len(looks))
+            return Runaway(param, first, last, leap, since, from_zero)
         return None
-
-
-def _severity(r: Runaway) -> float:
-    return max(r.last / r.first if r.first else 0.0, r.leap)

@@ -130,6 +130,12 @@ def owned(net: Net) -> list[Param]:
     return [net.plan.params[i] for i in net.learnable()]
 
 
+def zero_weights(run: RunStep) -> bool:
+    """Whether a layer multiplies by weights of its own and all of them are 0."""
+    multiplies = bool(run.params) and (run.step.inferred.params[0].option == "weight_filler" or run.type == "Scale")
+    return multiplies and not run.params[0].data.any()
+
+
 def param_name(net: Net, param: Param) -> str:
     """``ip1[0]``, as snapshots and messages call it."""
     return f"{net.plan.description.layers[param.layer].name}[{param.index}]"

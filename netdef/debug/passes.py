@@ -124,12 +124,12 @@ class Passes:
         reached = self._reached()
         found = []
         for p in plan.params:
-            if p.owner == p.id and any(q.owner == p.id and q.layer in reached for q in plan.params):
-                layer = plan.description.layers[p.layer]
-                if not self._is_statistic(layer.type):
-                    blob = net.param_blobs[p.id]
-                    found.append(Target(f"param {layer.name}[{p.index}] {p.init.name}", blob, self.gradients[p.id],
-                                        self._mover(blob)))
+            used = any(q.owner == p.id and q.layer in reached for q in plan.params)
+            # BatchNorm's statistics do not learn: nothing is differentiated by them
+            if p.owner == p.id and used and p.init.learns:
+                layer, blob = plan.description.layers[p.layer], net.param_blobs[p.id]
+                found.append(Target(f"param {layer.name}[{p.index}] {p.init.name}", blob, self.gradients[p.id],
+                                    self._mover(blob)))
         for value in plan.description.values:
             maker = plan.description.layers[value.maker]
             used = any(layer in reached for layer, _ in value.readers)
@@ -145,11 +145,6 @@ class Passes:
         if self.last is not None:
             last = next(i for i, run in enumerate(self.net.steps) if run.name == self.last)
         return {i for i in self.net.plan.backward_order if i <= last}
-
-    @staticmethod
-    def _is_statistic(type_name: str) -> bool:
-        """BatchNorm's params are sums over passes, not weights: nothing is differentiated by them."""
-        return type_name == "BatchNorm"
 
     def _mover(self, blob: Blob) -> Callable[[Array], float]:
         """Moves a blob that no layer overwrites: a param, or an Input's top."""

@@ -11,7 +11,7 @@ from netdef.config.load import parse_text_message
 from netdef.config.located import Located
 from netdef.config.write import to_prototxt
 from netdef.debug.layercheck import Case, Wrong, wrong_gradients
-from netdef.debug.record import save
+from netdef.debug.recording import save
 from netdef.errors import NetdefError
 from netdef.layers import registry
 from netdef.layers.base import LayerSpec, Need

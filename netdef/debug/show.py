@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from netdef.debug.record import Recording
+from netdef.debug.recording import Recording
 from netdef.errors import NetdefError, did_you_mean
 from netdef.graph.model import GraphPlan
 from netdef.graph.render import shape_text

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from netdef.debug.record import Recording
+from netdef.debug.recording import Recording
 from netdef.graph.model import GraphPlan, Step
 from netdef.graph.render import table
 from netdef.runtime.watch import Stats, statistics

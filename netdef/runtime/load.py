@@ -1,13 +1,16 @@
 """Params from and to files: matching by layer name, with Caffe's rules for shapes."""
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from netdef import weights
+from netdef.config import binary, schema
+from netdef.config.paths import BUILTIN, resolve
 from netdef.errors import WeightsError, warn
 
 if TYPE_CHECKING:
@@ -59,21 +62,41 @@ def load_weights(net: Net, path: Path, strict: bool) -> LoadReport:
 
 def _matched(net: Net, path: Path, name: str, arrays: list[np.ndarray],
              file: weights.WeightsFile) -> list[tuple[np.ndarray, np.ndarray]]:
-    blobs = net.params[name]
+    blobs, numbered = net.params[name], file.numbered(name)
     if not arrays:
         return []
-    if len(arrays) != len(blobs):
+    absent = [i for i in range(len(blobs)) if i not in numbered and not net.shares(blobs[i])]
+    if absent or max(numbered) >= len(blobs):
         raise WeightsError(f"layer '{name}': the file has {len(arrays)} params, the net has {len(blobs)}",
                            where=str(path))
-    for i, (blob, array) in enumerate(zip(blobs, arrays, strict=True)):
-        if not weights.shapes_match(array.shape, blob.shape, file.is_legacy(name, i)):
+    for position, (i, array) in enumerate(numbered.items()):
+        if not weights.shapes_match(array.shape, blobs[i].shape, file.is_legacy(name, position)):
             raise WeightsError(f"layer '{name}': param {i} has shape {tuple(array.shape)} in the file and "
-                               f"{blob.shape} in the net", where=str(path),
+                               f"{blobs[i].shape} in the net", where=str(path),
                                hint="to train this layer anew, give it another name")
-    return [(blob.data, array) for blob, array in zip(blobs, arrays, strict=True)]
+    return [(blobs[i].data, array) for i, array in numbered.items()]
 
 
 def save_weights(net: Net, path: Path) -> None:
-    """Write every layer (those without params too, as Caffe does)."""
+    """Write every layer (those without params too, as Caffe does), in a .caffemodel with its options."""
     layers = [(run.name, run.type, [blob.data for blob in run.params]) for run in net.steps]
-    weights.write(path, layers, net.name)
+    weights.write(path, layers, net.name, _message(net))
+
+
+def _message(net: Net) -> Any:
+    """The layers that the net has as a NetParameter, so that a .caffemodel opens without its config."""
+    message = schema.new("NetParameter")
+    message.name = net.name
+    for run in net.steps:
+        layer = message.layer.add()
+        layer.CopyFrom(schema.adopt(run.layer.spec.message))
+        layer.ClearField("blobs")
+    return message
+
+
+def own_weights(source: Any) -> Path | None:
+    """The file that a net comes from, where it is a .caffemodel and so has the net's params too."""
+    if not isinstance(source, (str, os.PathLike)) or os.fspath(source).startswith(BUILTIN):
+        return None
+    file = resolve(os.fspath(source))
+    return file if binary.holds_net(file) else None

@@ -18,7 +18,9 @@ def kept_names(plan: GraphPlan) -> set[str]:
 
 def last_uses(plan: GraphPlan, blobs: Mapping[int, Blob]) -> dict[int, list[Blob]]:
     """Layer index -> the blobs that no later layer touches and that are not kept."""
-    kept, last, which = kept_names(plan), {}, {}
+    kept = kept_names(plan)
+    last: dict[int, int] = {}
+    which: dict[int, Blob] = {}
     for value in plan.description.values:
         if value.blob in kept or value.automatic:
             continue

@@ -18,16 +18,18 @@ from netdef.kernels.blas import one_thread
 from netdef.rng import Stream
 from netdef.runtime.executor import Executor, RunStep, named
 from netdef.runtime.hooks import Hooks
-from netdef.runtime.load import LoadReport, load_weights, save_weights
+from netdef.runtime.load import LoadReport, load_weights, own_weights, save_weights
 from netdef.runtime.memory import kept_names, last_uses
 
 
 class Net:
     """A network that can run.
 
-    ``net``      path of a prototxt or YAML file, a NetParameter message, or a plan made by ``netdef.graph.build``
+    ``net``      path of a prototxt or YAML file, of a .caffemodel (the net inside it, with its params), a NetParameter
+                 message, or a plan made by ``netdef.graph.build``
     ``phase``    "TRAIN" or "TEST": which layers are kept and how Dropout and its kin behave
-    ``weights``  path of a .caffemodel or .npz (or several, later ones win); layers are matched by name
+    ``weights``  path of a .caffemodel, .caffemodel.h5, .npz or .safetensors (or several, later ones win); layers are
+                 matched by name
     ``level``, ``stages``  further tags for include and exclude rules
     ``dtype``    "float32" or "float64"
     ``keep``     "all": every blob can be looked at after a pass; "outputs": memory of the others is given back as soon as
@@ -75,7 +77,9 @@ class Net:
             self.executor.dropped = last_uses(self.plan, self._values)
             kept = kept_names(self.plan)
             self.blobs = {name: blob for name, blob in self.blobs.items() if name in kept}
-        for path in [weights] if isinstance(weights, (str, Path)) else weights or []:
+        if weights is None:
+            weights = own_weights(net) or ()
+        for path in [weights] if isinstance(weights, (str, Path)) else weights:
             self.load(path)
         if freeze:
             self._freeze()
@@ -220,17 +224,24 @@ class Net:
         """Ids of the owned params in net order, those with lr_mult 0 included (the order of solver histories)."""
         return [p.id for p in self.plan.params if p.owner == p.id]
 
+    def shares(self, blob: Blob) -> bool:
+        """Whether a param blob uses the memory of another layer's, by ``param { name }``."""
+        return any(self.param_blobs[p.id] is blob and p.owner != p.id for p in self.plan.params)
+
     # files and state ------------------------------------------------------------------------------------------
 
     def load(self, path: str | Path, strict: bool = False) -> LoadReport:
-        """Read params by layer name from a .caffemodel or .npz; says what was loaded and what was not.
+        """Read params by layer name from a weights file of any kind; says what was loaded and what was not.
 
         Raises WeightsError: unreadable file, shapes that differ, or (``strict``) anything left over on either side.
         """
         return load_weights(self, Path(path), strict)
 
     def save(self, path: str | Path) -> None:
-        """Write the params to a .caffemodel (Caffe's binary format) or .npz; the file appears whole or not at all."""
+        """Write the params by the path's ending: .h5, .npz, .safetensors, else a .caffemodel (with the net, as Caffe's).
+
+        The file appears whole or not at all. Raises WeightsError.
+        """
         save_weights(self, Path(path))
 
     def share_params_with(self, other: Net) -> None:

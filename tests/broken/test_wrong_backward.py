@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from netdef.debug.check import check
+from netdef.debug.netcheck import check
 from netdef.debug.replay import replay
 from netdef.layers import registry
 from netdef.layers.base import Inferred, Layer, between, exactly

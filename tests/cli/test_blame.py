@@ -52,5 +52,5 @@ def test_train_advises(run, model, tmp_path, monkeypatch):
     ran = run("train", solver, *rate)
     assert ran.status == 0
     (line,) = (line for line in ran.err.splitlines() if line.startswith("advice: "))
-    assert "--set:1:9: layer 'ip1' (InnerProduct): an update changes 'ip1[0]'" in line
+    assert "--set:4:9: layer 'ip1' (InnerProduct): an update changes 'ip1[0]'" in line
     assert "advice" not in run("--quiet", "train", solver, *rate).err

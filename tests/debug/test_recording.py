@@ -6,7 +6,7 @@ import pytest
 
 import netdef
 from netdef.debug.compare import differences
-from netdef.debug.record import Recorder, read, record, write_together
+from netdef.debug.recording import Recorder, read, record, write_together
 from netdef.debug.samples import norms_table, sample_norms
 from netdef.debug.show import show_layer
 from netdef.errors import NetdefError

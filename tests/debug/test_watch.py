@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import netdef
-from netdef.debug.record import read
+from netdef.debug.recording import read
 from netdef.debug.watch import Watch
 from netdef.errors import NetdefError, NumericalError
 
