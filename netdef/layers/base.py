@@ -65,9 +65,9 @@ class Array(NamedTuple):
 class ParamInit:
     """A learnable blob at birth: its name for people, its shape, and the filler that gives its first values.
 
-    ``filler`` is a FillerParameter message, a constant, an array of the shape, or None (zeros). ``option`` is the option the filler was
-    written in, so that an error about it can be located. ``learns`` False: no solver ever moves it, whatever lr_mult
-    says; the layer's own forward does (BatchNorm's statistics).
+    ``filler`` is a FillerParameter message, a constant, an array of the shape, or None (zeros). ``option`` is the option
+    the filler was written in, so that an error about it can be located. ``learns`` False: no solver ever moves it,
+    whatever lr_mult says; the layer's own forward does (BatchNorm's statistics).
     """
 
     name: str
@@ -207,6 +207,7 @@ class Layer:
     ``identity``        changes nothing at all (Dropout in the TEST phase)
     ``dynamic``         the tops' shapes are known only after forward
     ``param_names``     the params that infer gives, known without shapes; set in __init__ where options decide
+    ``formula_case``    which case of the docstring's Formula applies (its label), where neither phase nor option says
     ``statistics``      those of them that the layer keeps itself (ParamInit.learns is False)
     ``constraints``     option -> Constraint
     """
@@ -225,6 +226,7 @@ class Layer:
     dynamic: ClassVar[bool] = False
     param_names: tuple[str, ...] = ()
     statistics: tuple[str, ...] = ()
+    formula_case: str = ""
     constraints: ClassVar[Mapping[str, Constraint]] = {}
 
     def __init__(self, spec: LayerSpec) -> None:

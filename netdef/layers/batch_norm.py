@@ -50,6 +50,7 @@ class BatchNorm(Layer):
     def __init__(self, spec):
         super().__init__(spec)
         self.stored = self.options.use_global_stats if spec.has("use_global_stats") else spec.phase == "TEST"
+        self.formula_case = "TEST" if self.stored else "TRAIN"
         for i, param in enumerate(spec.message.param):
             if param.lr_mult != 0:
                 error = spec.error(f"param {i} is a statistic that no solver may move: expected lr_mult 0, got "

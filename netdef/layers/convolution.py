@@ -74,7 +74,10 @@ class Convolution(Layer):
     r"""Slides a window of weights over the image: every filter gives one channel of the output.
 
     Formula: y[n, f, o] = b[f] + sum over c, k of W[f, c, k] * x[n, c, o * stride - pad + k * dilation], with zeros
-    outside the image (a cross-correlation: the window is not flipped). Backward takes the same sum by x and by W.
+    outside the image (a cross-correlation: the window is not flipped).
+    dx[n, c, i] = sum over f and all o, k that read place i of W[f, c, k] * dy[n, f, o];
+    dW[f, c, k] += sum over n, o of dy[n, f, o] * x[n, c, o * stride - pad + k * dilation];
+    db[f] += sum of dy[n, f, o] over n and o.
     With ``group`` g, filters and channels are cut into g parts, and each part of the filters sees only its own
     part of the channels (g = channels: a depthwise convolution).
 

@@ -15,9 +15,12 @@ class Deconvolution(Convolution):
     convolution).
 
     Formula: y[n, f, o] = b[f] + sum over c and places i, k with i * stride - pad + k * dilation = o of
-    W[c, f, k] * x[n, c, i]: what a Convolution with the same window does in its backward pass. Its own backward pass by
-    x is that convolution. With ``group`` g, filters and channels are cut into g parts (g = channels with the filler
-    ``bilinear``: interpolation by channel, as in FCN).
+    W[c, f, k] * x[n, c, i]: what a Convolution with the same window does in its backward pass.
+    dx[n, c, i] = sum over f, k of W[c, f, k] * dy[n, f, i * stride - pad + k * dilation], which is that convolution;
+    dW[c, f, k] += sum over n, i of x[n, c, i] * dy[n, f, i * stride - pad + k * dilation];
+    db[f] += sum of dy[n, f, o] over n and o.
+    With ``group`` g, filters and channels are cut into g parts (g = channels with the filler ``bilinear``:
+    interpolation by channel, as in FCN).
 
     Shapes: bottom (batch..., C, image...), where C is axis ``axis`` (1) and whatever stands behind it is the image, of
     any number of axes. Top (batch..., num_output, out...), out = stride * (image - 1) + dilation * (kernel - 1) + 1 - 2

@@ -11,7 +11,7 @@ from netdef.layers.registry import register
 class LSTM(Recurrent):
     r"""Reads sequences step by step with a memory cell, whose gates decide what is written, kept and shown.
 
-    Formula, for each step t, with k = cont[t]: a = W_xc x[t] + b_c + W_hc (k h[t-1]) (+ W_xc_static s);  i, f, o =
+    Formula: for each step t, with k = cont[t], a = W_xc x[t] + b_c + W_hc (k h[t-1]) (+ W_xc_static s);  i, f, o =
     logistic function of the first, second and third quarter of a;  g = tanh of the fourth;  c[t] = f (k c[t-1]) + i g;
     h[t] = o tanh(c[t]). Backward goes through all steps of the batch, and not into the batch before.
 

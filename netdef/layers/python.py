@@ -50,9 +50,10 @@ class Python(Layer):
     ``setup(bottom, top)`` runs once, when the net is made; ``reshape(bottom, top)`` then and before each
     ``forward(bottom, top)``. When the net is made the bottoms hold zeros. ``backward(top, propagate_down, bottom)``
     writes bottom[i].diff and adds to self.blobs[i].diff. ``self.param_str`` (also ``param_str_``) and ``self.phase``
-    are set before setup. Where the class has ``state()`` and ``set_state(state)``, what the one gives (numbers, text,
-    lists, dicts, arrays) is saved with snapshots and handed to the other. Blobs have data, diff, shape, num, channels, height, width, count and reshape. An exception
-    becomes an error at this layer that names your file and line.
+    are set before setup. Blobs have data, diff, shape, num, channels, height, width, count and reshape. An exception
+    becomes an error at this layer that names your file and line. Where the class has ``state()`` and
+    ``set_state(state)``, what the one gives (numbers, text, lists, dicts, arrays) is saved with snapshots and handed to
+    the other.
 
     Numerical care: with ``numeric_gradient`` forward must give the same for the same bottoms, and runs in float64 on
     copies. In place is taken as you write it: whether your class can work in place, only you know.
@@ -78,9 +79,13 @@ class Python(Layer):
         for option, what in (("module", "module"), ("layer", "class in it")):
             if not getattr(self.options, option):
                 raise spec.error(f"missing; expected the name of a {what}", option)
+        if self.options.numeric_gradient:
+            self.in_place = "values"  # differences are taken from what the bottoms held
         self.planning = spec.peeked is None  # this object describes the net and runs in none
         self.user: Any = spec.peeked.take() if spec.peeked is not None else None
         self.saved: Any = None  # a state that waits for the user's object
+        self.top_shapes: list[Shape] = [()] * spec.num_tops  # as they were left: not every class sets them in reshape
+        self._name_params()
 
     @classmethod
     def peek(cls, spec: LayerSpec) -> Found:
@@ -91,14 +96,19 @@ class Python(Layer):
 
     def infer(self, bottom_shapes):
         bottom = stand_ins(list(bottom_shapes), "bottom")
-        top = stand_ins([()] * self.spec.num_tops, "top")
+        top = stand_ins(self.top_shapes, "top")
+        names = self.spec.message
+        for i, (one, other) in enumerate(zip(names.bottom, names.top, strict=False)):
+            if one == other:  # in place: one blob, as when it runs
+                top[i] = bottom[i]
         if self.user is None:
             self._set_up(bottom, top)
             if self.planning:
                 self.spec.peeked.made = self.user
         self._call("reshape", bottom, top)
-        params = [ParamInit(f"blob{i}", b.shape, np.array(b.data)) for i, b in enumerate(self.user.blobs)]
-        return Inferred(tops=[t.shape for t in top], params=params)
+        self.top_shapes = [t.shape for t in top]
+        params = [ParamInit(n, b.shape, np.array(b.data)) for n, b in zip(self.param_names, self.user.blobs, strict=True)]
+        return Inferred(tops=self.top_shapes, params=params)
 
     def _set_up(self, bottom: list[UserBlob], top: list[UserBlob]) -> None:
         """Have an object of the user's class."""
@@ -112,8 +122,14 @@ class Python(Layer):
             code.call("setup", setup, bottom, top)
         user.blobs.close()
         self.user = user
+        self._name_params()
         if self.saved is not None:
             self.set_state(self.saved)
+
+    def _name_params(self) -> None:
+        """Only the user's setup knows how many there are."""
+        count = len(self.user.blobs) if self.user is not None else 0
+        self.param_names = tuple(f"blob{i}" for i in range(count))
 
     def _call(self, method: str, *args: Any) -> None:
         """A method of the user's; reshape need not be there."""
@@ -186,7 +202,7 @@ class Python(Layer):
         bottom = stand_ins([a.shape for a in arrays], "bottom", "float64")
         for blob, array in zip(bottom, arrays, strict=True):
             blob.data[...] = array
-        top = stand_ins([()] * self.spec.num_tops, "top", "float64")
+        top = stand_ins(shapes, "top", "float64")
         self._call("reshape", bottom, top)
         self._call("forward", bottom, top)
         if [t.shape for t in top] != shapes:

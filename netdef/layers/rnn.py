@@ -11,7 +11,7 @@ from netdef.layers.registry import register
 class RNN(Recurrent):
     r"""Reads sequences step by step: each hidden state is made from the input and the hidden state before.
 
-    Formula, for each step t: h[t] = tanh(W_xh x[t] + b_h + W_hh (cont[t] h[t-1]) (+ W_xh_static s));  o[t] =
+    Formula: for each step t, h[t] = tanh(W_xh x[t] + b_h + W_hh (cont[t] h[t-1]) (+ W_xh_static s));  o[t] =
     tanh(W_ho h[t] + b_o). The output has a tanh too. Backward goes through all steps of the batch, and not into the
     batch before.
 

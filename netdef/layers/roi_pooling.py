@@ -46,6 +46,9 @@ class ROIPooling(Layer):
     constraints = {"pooled_h": positive(required=True), "pooled_w": positive(required=True),
                    "spatial_scale": Constraint(low=0, low_open=True)}
 
+    def why_constant(self, bottom):
+        return "ROIPooling takes the coordinates of its regions as constant"
+
     def infer(self, bottom_shapes):
         features, rois = (tuple(s) for s in bottom_shapes)
         if len(features) != 4:

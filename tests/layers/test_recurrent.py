@@ -190,7 +190,7 @@ layer {{ name: "r" bottom: "x" bottom: "cont" bottom: "s" top: "y" {config("LSTM
     assert list(shapes.items()) == [("W_xc", (20, 2)), ("b_c", (20,)), ("W_xc_static", (20, 4)), ("W_hc", (20, 5))]
 
 
-def test_the_state_is_in_snapshots():
+def test_trap_26_the_state_is_in_snapshots():
     """What Net.state() says survives JSON, and puts a new net where the old one was."""
     x, k = np.ones((2, 2, 2)), np.ones((2, 2))
     a = net("LSTM", 2, 2)
