@@ -2,9 +2,6 @@
 import numpy as np
 import pytest
 
-import netdef
-from netdef.config.load import parse_text_message
-from netdef.errors import NetdefError
 from netdef.layers import registry
 from netdef.layers.base import Inferred, Layer, ParamInit
 from netdef.layers.constraints import Constraint
@@ -13,7 +10,6 @@ from netdef.testing import (
     LayerCheckError,
     check_layer,
     compare_gradients,
-    gradient_check,
     numeric_gradient,
     spread,
 )
@@ -295,53 +291,3 @@ def test_spread_has_distinct_values_that_float32_holds():
     values = spread((5, 7), np.random.default_rng(0))
     assert len(np.unique(values)) == 35 and np.abs(values).min() > 0.01
     assert np.array_equal(values.astype(np.float32), values)
-
-
-# a whole net -------------------------------------------------------------------------------------------------------
-
-NET = """
-    force_backward: true
-    layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 3 dim: 4 } } }
-    layer { name: "ip1" type: "InnerProduct" bottom: "data" top: "ip1"
-            inner_product_param { num_output: 5 weight_filler { type: "gaussian" } } }
-    layer { name: "drop1" type: "Dropout" bottom: "ip1" top: "ip1" }
-    layer { name: "ip2" type: "InnerProduct" bottom: "ip1" top: "out" %s
-            inner_product_param { num_output: 2 weight_filler { type: "gaussian" } } }
-    layer { name: "tanh" type: "TanH" bottom: "out" top: "loss" loss_weight: 2 }
-"""
-
-
-def make(extra="", dtype="float64"):
-    located = parse_text_message(NET % extra, "net.prototxt", "NetParameter")
-    net = netdef.Net(located, phase="TRAIN", dtype=dtype, seed=1)
-    net.blobs["data"].data[...] = spread((3, 4), np.random.default_rng(0))
-    return net
-
-
-def test_gradient_check_of_a_net():
-    net = make()
-    net.pass_number = 5
-    reports = {r.name: r for r in gradient_check(net, samples=8)}
-    assert list(reports) == ["ip1/weights", "ip1/bias", "ip2/weights", "ip2/bias", "data"]
-    assert all(r.ok for r in reports.values())
-    assert (reports["ip1/weights"].checked, reports["ip1/weights"].skipped) in [(8, 12), (7, 13)]
-    assert net.pass_number == 5
-
-
-def test_gradient_check_finds_a_wrong_layer(monkeypatch):
-    cls = scale_bottom_diff(-1)
-    monkeypatch.setitem(registry._types, "Broken", cls)
-    text = (NET % "").replace('"TanH" bottom: "out" top: "loss"', '"Broken" bottom: "out" top: "loss"')
-    net = netdef.Net(parse_text_message(text, "net.prototxt", "NetParameter"), phase="TRAIN", dtype="float64", seed=1)
-    net.blobs["data"].data[...] = spread((3, 4), np.random.default_rng(0))
-    reports = {r.name: r.ok for r in gradient_check(net)}
-    assert reports == {"ip1/weights": False, "ip1/bias": False, "ip2/weights": False, "ip2/bias": False,
-                       "tanh/scale": True, "data": False}
-
-
-def test_gradient_check_wants_float64_and_a_loss():
-    with pytest.raises(NetdefError, match="expected a float64 net, got float32"):
-        gradient_check(make(dtype="float32"))
-    text = (NET % "").replace("loss_weight: 2", "")
-    with pytest.raises(NetdefError, match="the net has no loss"):
-        gradient_check(netdef.Net(parse_text_message(text, "n", "NetParameter"), phase="TRAIN", dtype="float64"))

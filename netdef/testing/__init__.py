@@ -1,8 +1,8 @@
 """Testing: gradient checks, and the battery that every layer passes (public, for layers of your own too).
 
 What lives here: ``check_layer`` (``battery.py``: the list of checks; ``checks.py`` and ``runs.py``: the checks;
-``case.py``: the small net they run in), ``gradients.py`` (central differences as pure functions), ``net.py`` (a whole
-net's gradients).
+``case.py``: the small net they run in), ``gradients.py`` (central differences as pure functions). For a whole net's
+gradients there is `netdef check`.
 May import: solvers and below; not pytest.
 
 To add a check: a function ``check_x(case) -> None or why it does not apply`` that raises ``case.error``, a row in
@@ -17,7 +17,6 @@ True
 from netdef.testing.battery import CheckReport, check_layer
 from netdef.testing.case import LayerCheckError, spread
 from netdef.testing.gradients import GradientReport, Kink, Mismatch, compare_gradients, numeric_gradient
-from netdef.testing.net import gradient_check
 
 __all__ = ["CheckReport", "GradientReport", "Kink", "LayerCheckError", "Mismatch", "check_layer", "compare_gradients",
-           "gradient_check", "numeric_gradient", "spread"]
+           "numeric_gradient", "spread"]
