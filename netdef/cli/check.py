@@ -35,7 +35,7 @@ def command(ctx: click.Context, net: str, phase: str, level: int | None, stages:
     be a case written by --case, which is replayed. Exit status 0 if all agree, 1 if not.
     """
     from netdef.cli.options import weight_files
-    from netdef.debug.check import check
+    from netdef.debug.netcheck import check
     from netdef.debug.replay import is_case, replay
 
     if is_case(net):

@@ -1,4 +1,4 @@
-"""``netdef explain``: any stage of a net's life, printed."""
+"""``netdef explain``: any stage of a net's life, printed; and where the gradients of one blob or param come from."""
 from __future__ import annotations
 
 import click
@@ -7,27 +7,45 @@ from netdef.cli.options import set_option
 
 STAGES = ("tree", "description", "shapes", "plan")
 
+
 @click.command()
 @click.argument("net")
-@click.option("--stage", type=click.Choice(STAGES), default="plan", show_default=True,
-              help="What to show: the fields as read, the layers kept, the shapes, or the plan.")
+@click.option("--stage", type=click.Choice(STAGES), default=None,
+              help="What to show: the fields as read, the layers kept, the shapes, or the plan.  [default: plan]")
+@click.option("--why", metavar="NAME", default=None,
+              help="By which paths a gradient reaches a blob, layer or param (conv1, conv1[0], conv1/weights), and where "
+                   "it is stopped and why.")
+@click.option("--backward", metavar="NAME", default=None,
+              help="The chain rule from the loss to a blob, layer or param, with shapes and formulas.")
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"], case_sensitive=False), default="TRAIN",
               show_default=True, help="Which phase of the net.")
 @click.option("--level", type=int, default=None, help="Level for the include and exclude rules.")
 @click.option("--net-stage", "stages", multiple=True, help="A stage for the include and exclude rules.")
 @set_option
-def command(net: str, stage: str, phase: str, level: int | None,
+def command(net: str, stage: str | None, why: str | None, backward: str | None, phase: str, level: int | None,
             stages: tuple[str, ...], overrides: tuple[str, ...]) -> None:
     """Show what netdef makes of NET, a prototxt or YAML file.
 
     The plan answers "what bookkeeping?": the order forward and backward, who makes and who reads every blob, which get
-    a gradient, where gradients are added up, and where they stop and why.
+    a gradient, where gradients are added up, and where they stop and why. --why and --backward answer for one name;
+    they also work where data, Python modules or layer types are missing, and say what they assume.
 
     \b
     Examples:
       netdef explain configs/lenet/net.prototxt
       netdef explain configs/lenet/net.prototxt --stage shapes --phase TEST
+      netdef explain configs/lenet/net.prototxt --why conv1/weights
+      netdef explain configs/lenet/net.prototxt --backward conv1
     """
+    from netdef.graph import answers
     from netdef.graph import stages as graph_stages
 
-    click.echo(graph_stages.show(net, stage, phase.upper(), level, stages, overrides))
+    if sum(x is not None for x in (stage, why, backward)) > 1:
+        raise click.UsageError("--stage, --why and --backward are different questions: ask one at a time")
+    state = (phase.upper(), level, stages, overrides)
+    if why is not None:
+        click.echo(answers.why_text(net, why, *state))
+    elif backward is not None:
+        click.echo(answers.chain_text(net, backward, *state))
+    else:
+        click.echo(graph_stages.show(net, stage or "plan", *state))

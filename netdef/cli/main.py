@@ -19,7 +19,7 @@ COMMANDS = {
     "grads": "Dump and tabulate the gradients of every layer.",
     "check": "Check a net's gradients against central differences.",
     "blame": "Replay a training and say what goes wrong first, and why.",
-    "convert": "Rewrite a net or solver as prototxt or YAML.",
+    "convert": "Rewrite a net or solver as prototxt or YAML, or in the current syntax.",
     "layers": "List the layer types, or explain one.",
     "doctor": "What this machine offers: CPU, threads, BLAS, kernel cache.",
 }

@@ -24,7 +24,8 @@ def state_options(default_phase: str) -> Callable[[F], F]:
 
 
 weights_option = click.option("--weights", "-w", metavar="FILES", default=None,
-                              help="Trained params: .caffemodel or .npz; several with commas, later ones win.")
+                              help="Trained params: .caffemodel, .caffemodel.h5, .npz or .safetensors; several with "
+                              "commas, later ones win.")
 seed_option = click.option("--seed", type=int, default=None, help="Seed of all random numbers.")
 set_option = click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
                           help="Change one field of the file, for example --set max_iter=200 or "

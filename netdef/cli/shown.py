@@ -9,7 +9,7 @@ import click
 
 from netdef.debug.compare import differences
 from netdef.debug.dump import into
-from netdef.debug.record import Recording, read, write_together
+from netdef.debug.recording import Recording, read, write_together
 from netdef.debug.samples import norms_table, sample_norms
 from netdef.debug.show import show_layer
 from netdef.debug.tables import gradient_table

@@ -11,7 +11,8 @@ from netdef.cli.options import set_option, state_options
 @state_options("TRAIN")
 @set_option
 def command(net: str, phase: str, level: int | None, stages: tuple[str, ...], overrides: tuple[str, ...]) -> None:
-    """Layers, shapes, params, multiply-adds and memory of NET, a prototxt or YAML file."""
+    """Layers, shapes, params, multiply-adds and memory of NET: a prototxt, a YAML file, or a .caffemodel with
+    the net inside."""
     from netdef.graph.build import build
     from netdef.graph.render import render_summary
 

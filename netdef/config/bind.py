@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from netdef.config import schema
+from netdef.config import dialects, schema
 from netdef.config.located import Located, Spans
 from netdef.config.options import options_field
 from netdef.config.scalars import BadValue, parse
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from netdef.config.schema import FieldInfo
 
 _IN_WORDS = {"NetParameter": "the net", "SolverParameter": "the solver", "LayerParameter": "layer",
-             "V1LayerParameter": "layers"}
+             "V1LayerParameter": "layers", "V0LayerParameter": "layers.layer"}
 _SIMPLE = {"bool": "true or false", "string": "a string", "bytes": "a string", "float": "a number",
            "double": "a number", "enum": "a name"}
 
@@ -58,8 +58,9 @@ class _Context:
     def inside(self, node: Node, info: FieldInfo) -> _Context:
         """The context of the message in a field."""
         name = info.type_name or ""
-        if name in ("LayerParameter", "V1LayerParameter"):
-            return _Context(name, layer_in_words(node), "", _text(node, "type"))
+        if name in ("LayerParameter", "V1LayerParameter", "V0LayerParameter"):
+            old = node.find("layer") if name == "V1LayerParameter" else None  # V0 has name and type inside
+            return _Context(name, layer_in_words(old if old is not None else node), "", _text(node, "type"))
         path = f"{self.path}.{node.name}" if self.path else node.name
         return replace(self, message_name=name, path=path)
 
@@ -168,7 +169,8 @@ class _Binder:
 
     def _unknown(self, node: Node, known: dict[str, FieldInfo], context: _Context) -> None:
         place = context.path or _IN_WORDS.get(context.message_name, context.message_name)
-        hint = _elsewhere(node.name, context) or did_you_mean(node.name, known)
+        hint = (dialects.hint(context.message_name, node.name) or _elsewhere(node.name, context)
+                or did_you_mean(node.name, known))
         self._error(f"{context.begin()}no field '{node.name}' in {place}", node.span, hint)
 
     def _error(self, text: str, where: Span, hint: str = "") -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from google.protobuf.message import Message
 
+from netdef.config import binary, prototxt, schema, yamlshort, yamltext
 from netdef.config import overrides as overriding
-from netdef.config import prototxt, schema, yamlshort, yamltext
 from netdef.config.bind import bind
 from netdef.config.located import Located
 from netdef.config.paths import BUILTIN, builtin_config, resolve
 from netdef.config.tree import Node
-from netdef.config.upgrade import V1_MESSAGE, upgrade_net, upgrade_solver
+from netdef.config.upgrade import Report, upgrade_net, upgrade_solver
 from netdef.errors import Collector, ConfigError, Span
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # bytes that no text has
@@ -24,27 +24,26 @@ Source = str | os.PathLike[str] | Message | Located
 
 
 def load_net(source: Source, overrides: Sequence[str] = (), errors: Collector | None = None,
-             beside: str | None = None) -> Located:
-    """The net of a prototxt or YAML file, a NetParameter or a Located one, in the current syntax.
+             beside: str | None = None, report: Report | None = None) -> Located:
+    """The net of a prototxt or YAML file, of a binary one, a NetParameter or a Located one, in the current syntax.
 
-    ``source`` may be ``builtin:lenet``; a relative path is looked for beside the file ``beside`` first.
-    ``overrides`` are ``path=value`` texts. Mistakes are raised together (ConfigErrors, or the one FieldError),
-    or go to ``errors`` where that is given, and the net goes on without the bad fields. A file that cannot be
-    read raises ConfigError or ConfigSyntaxError in any case, and so does a net in the syntax of 2014.
+    ``source`` may be ``builtin:lenet``; a relative path is looked for beside the file ``beside`` first. A .caffemodel
+    gives the net that lives in it, see ``binary.py``. ``overrides`` are ``path=value`` texts. Mistakes are raised
+    together (ConfigErrors, or the one FieldError), or go to ``errors`` where that is given, and the net goes on
+    without the bad fields. A file that cannot be read raises ConfigError or ConfigSyntaxError in any case. What the
+    upgrade changes goes to ``report``; without one the changes that matter are warned of.
     """
     found = Collector()
     located = _located(source, "NetParameter", "net", found, beside)
-    if located.message.layers:
-        raise ConfigError(V1_MESSAGE, where=located.span_of("layers", 0), hint="upgrade it first")
-    return _finish(located, "NetParameter", overrides, found, errors)
+    return _finish(located, "NetParameter", overrides, found, errors, report)
 
 
 def load_solver(source: Source, overrides: Sequence[str] = (), errors: Collector | None = None,
-                beside: str | None = None) -> Located:
+                beside: str | None = None, report: Report | None = None) -> Located:
     """The solver of a file, a SolverParameter or a Located one; see load_net. Nets that it names are not read."""
     found = Collector()
     located = _located(source, "SolverParameter", "solver", found, beside)
-    return _finish(located, "SolverParameter", overrides, found, errors)
+    return _finish(located, "SolverParameter", overrides, found, errors, report)
 
 
 def read_text_message(path: str | os.PathLike[str], message_name: str, errors: Collector | None = None) -> Located:
@@ -70,6 +69,8 @@ def _located(source: Source, message_name: str, kind: str, errors: Collector, be
         return Located.bare(schema.adopt(source))
     name = os.fspath(source)
     file = builtin_config(name, kind) if name.startswith(BUILTIN) else resolve(name, beside)
+    if message_name == "NetParameter" and binary.holds_net(file):
+        return binary.read_net(file, _shown(file, name))
     located = parse_text_message(read_text(file), _shown(file, name), message_name, errors)
     if not located.spans.fields and not errors.found:
         raise ConfigError("the file is empty", where=Span(located.file))
@@ -85,13 +86,20 @@ def _shown(file: Path, name: str) -> str:
 
 
 def _finish(located: Located, message_name: str, overrides: Sequence[str], found: Collector,
-            errors: Collector | None) -> Located:
+            errors: Collector | None, report: Report | None) -> Located:
     """Overrides and upgrades, then all mistakes at once."""
+    is_net = message_name == "NetParameter"
+    if is_net and located.message.layers:  # overrides name the fields of the current syntax
+        with found:
+            located = upgrade_net(located, report)
     if overrides:
         located = located.copy()
         overriding.apply(located, message_name, overrides, found)
     with found:
-        located = upgrade_net(located) if message_name == "NetParameter" else upgrade_solver(located)
+        if not is_net:
+            located = upgrade_solver(located, report)
+        elif not located.message.layers:
+            located = upgrade_net(located, report)
     if errors is None:
         found.raise_all()
     else:
@@ -137,7 +145,7 @@ def _looks_like(path: Path, data: bytes) -> str:
     if path.suffix == ".solverstate":
         return "a .solverstate goes to --snapshot"
     if path.suffix in (".caffemodel", ".h5"):
-        return f"a {path.suffix} goes to --weights"
+        return f"a {path.suffix} goes to --weights" if path.suffix == ".h5" else binary.why_not(path)
     return "a config is a prototxt or a YAML file; weights go to --weights"
 
 
@@ -146,10 +154,12 @@ def _config_in(folder: Path) -> str:
     return f"it holds {', '.join(names[:5])}" if names else ""
 
 
-def load_any(source: Source, kind: str = "auto", overrides: Sequence[str] = ()) -> Located:
+def load_any(source: Source, kind: str = "auto", overrides: Sequence[str] = (), report: Report | None = None
+             ) -> Located:
     """A net or a solver; ``kind`` is "net", "solver" or "auto" (see ``kind_of``). Raises what the two loaders raise."""
     kind = kind_of(source) if kind == "auto" else kind
-    return load_solver(source, overrides) if kind == "solver" else load_net(source, overrides)
+    load = load_solver if kind == "solver" else load_net
+    return load(source, overrides, report=report)
 
 
 def kind_of(source: Source) -> str:
@@ -161,7 +171,10 @@ def kind_of(source: Source) -> str:
     name = os.fspath(source)
     if name.startswith(BUILTIN):
         return "solver" if "solver" in name else "net"
-    text = read_text(resolve(name))
+    file = resolve(name)
+    if binary.holds_net(file):
+        return "net"
+    text = read_text(file)
     root = yamltext.read(text, name) if name.lower().endswith((".yaml", ".yml")) else prototxt.read(text, name)
     names = {child.name for child in root.children}
     net, solver = {*schema.fields("NetParameter")}, {*schema.fields("SolverParameter")}

@@ -31,6 +31,9 @@ def upgrade_net(located: Located, report: Report | None = None) -> Located:
     changes = report if report is not None else Report()
     located, errors = located.copy(), Collector()
     if message.layers:
+        old = any(layer.HasField("layer") for layer in message.layers)
+        changes.note(f"this net is in the {'V0 syntax of 2013' if old else 'V1 syntax of 2014'} and is read as current",
+                     located.span_of("layers", 0))
         with errors:
             _refuse_both(located)
         upgrade_v0(located, changes, errors)

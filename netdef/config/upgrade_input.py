@@ -85,6 +85,8 @@ def _freeze(layer: Located, report: Report) -> None:
     for param in layer.children("param"):
         for field in ("lr_mult", "decay_mult"):
             if getattr(param.message, field) != 0:
+                report.note(f"layer '{layer.message.name}' (BatchNorm): {field} of a statistic is taken as 0",
+                            param.span_of(field), weight=0)
                 param.set(field, 0.0, param.span_of(field).noted("upgraded to 0"))
 
 

@@ -10,12 +10,16 @@ from netdef.errors import Span, located, warn
 
 @dataclass(frozen=True)
 class Change:
-    """One change. ``matters``: it may surprise, so that it is warned of wherever the file is read."""
+    """One change.
+
+    ``weight`` says who hears of it: 2 everyone who reads the file, for it may surprise; 1 everyone, together with all
+    others of this weight; 0 only those who ask for the list.
+    """
 
     text: str
     span: Span
     hint: str = ""
-    matters: bool = False
+    weight: int = 1
 
     def __str__(self) -> str:
         return located("upgrade", self.text, self.span, self.hint)
@@ -31,23 +35,23 @@ class Report:
     def __init__(self) -> None:
         self.changes: list[Change] = []
 
-    def note(self, text: str, span: Span) -> None:
+    def note(self, text: str, span: Span, weight: int = 1) -> None:
         """A change of spelling: the net stays what it was."""
-        self.changes.append(Change(text, span))
+        self.changes.append(Change(text, span, weight=weight))
 
     def stress(self, text: str, span: Span, hint: str = "") -> None:
         """A change that people should see."""
-        self.changes.append(Change(text, span, hint, matters=True))
+        self.changes.append(Change(text, span, hint, weight=2))
 
     def warn(self) -> None:
         """Log what matters, and one line for the rest."""
-        quiet = [c for c in self.changes if not c.matters]
+        quiet = [c for c in self.changes if c.weight == 1]
         if quiet:
             first = quiet[0]
-            more = f", and {len(quiet) - 1} more such changes" if len(quiet) > 1 else ""
-            warn(f"{first.text}{more}", first.span, "`netdef convert --upgrade` writes the current form and lists all")
+            more = f" with {len(quiet) - 1} changes" if len(quiet) > 1 else ""
+            warn(f"{first.text}{more}", first.span, "`netdef convert --upgrade` writes and lists them")
         for change in self.changes:
-            if change.matters:
+            if change.weight == 2:
                 warn(change.text, change.span, change.hint)
 
 

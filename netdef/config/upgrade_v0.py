@@ -111,21 +111,22 @@ def _layer(old: Located, report: Report) -> Located:
     for field in given(inner.message):
         if field != "type":
             _option(inner, name, field, new, report)
-    report.note(f"{who(inner, name)} in the V0 syntax of 2013 is read as current", old.span)
     return new
 
 
 def _option(inner: Located, name: str, field: str, new: Located, report: Report) -> None:
     """Move one V0 field to where V1 has it."""
     option, types = _FIELDS.get(field, ("", ()))
-    if field in _OF_THE_LAYER:
+    subject, span = who(inner, name), inner.span_of(field)
+    if field in _OF_THE_LAYER or (field == "hdf5_output_param" and name == "hdf5_output"):
         moved(inner, field, new)
-    elif field in _TRANSFORMS:
-        moved(inner, field, new.child("transform_param"), _TRANSFORMS[field])
+        return
+    if field in _TRANSFORMS:
+        home, option = "transform_param", _TRANSFORMS[field]
     elif name in types:
-        moved(inner, field, new.child(_OPTIONS[name]), option)
-    elif field == "hdf5_output_param" and name == "hdf5_output":
-        moved(inner, field, new)
+        home = _OPTIONS[name]
     else:
-        report.stress(f"{who(inner, name)}: '{field}' means nothing for this type and is dropped",
-                      inner.span_of(field))
+        report.stress(f"{subject}: '{field}' means nothing for this type and is dropped", span)
+        return
+    moved(inner, field, new.child(home), option)
+    report.note(f"{subject}: '{field}' is read as {home} {{ {option} }}", span)

@@ -54,9 +54,7 @@ def _layer(old: Located, report: Report) -> Located:
     subject = who(old, old_type)
     if old_type:
         new.set("type", TYPES[old_type], old.span_of("type"))
-        report.note(f"{subject} in the V1 syntax of 2014 is read as type: \"{TYPES[old_type]}\"", old.span)
-    else:
-        report.note(f"layer '{old.message.name}' in the V1 syntax of 2014 is read as current", old.span)
+        report.note(f"{subject}: is read as layer {{ type: \"{TYPES[old_type]}\" }}", old.span)
     for field in given(old.message):
         if field in _PARAMS:
             _move_params(old, field, new)

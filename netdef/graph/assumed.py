@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netdef.errors import ConfigError, NetdefError
+from netdef.errors import NetdefError
 from netdef.layers.base import Layer, LayerSpec, at_least
 
 # Python layers of well-known repositories whose backward does nothing at all, by (module, class). From the published
@@ -21,14 +21,13 @@ PASSES_NOTHING = {
 
 
 class Assumed(Layer):
-    """Base of all stand-ins. ``unsure``: nobody can say whether a gradient passes it."""
+    """Base of all stand-ins."""
 
     bottoms = at_least(0)
     tops = at_least(0)
     in_place = "yes"
     backward_reads = frozenset()
     assumed: str = ""
-    unsure: bool = False
 
 
 class UnknownType(Assumed):
@@ -45,7 +44,8 @@ class UnknownType(Assumed):
         else:
             self.assumed += self.guess()
         if spec.message.param:
-            self.assumed += f", and to have the {len(spec.message.param)} params written for it"
+            n = len(spec.message.param)
+            self.assumed += f", and to have the {n} param{'' if n == 1 else 's'} written for it"
 
     def guess(self) -> str:
         """What is assumed where the config says nothing."""
@@ -73,16 +73,15 @@ class PythonCode(Assumed):
         super().__init__(spec)
         m = spec.message.python_param
         self.class_name = m.layer
-        if (m.module, m.layer) in PASSES_NOTHING:
+        self.assumed = f"{m.module}.{m.layer} is Python code that is not read; "
+        if known_python(spec.message):
             self.differentiable = False
-            self.assumed = f"{m.module}.{m.layer} is Python code that is not read; its backward is known to do nothing"
-        elif spec.message.propagate_down:
-            self.differentiable = tuple(spec.message.propagate_down)
-            self.assumed = (f"{m.module}.{m.layer} is Python code that is not read; it is taken to pass gradients as "
-                            "its propagate_down says")
+            self.assumed += "its backward is known to do nothing"
+        elif unsure(spec.message):
+            self.assumed += "whether its backward passes a gradient, only it knows"
         else:
-            self.unsure = True
-            self.assumed = f"{m.module}.{m.layer} is Python code that is not read; whether gradients pass is unknown"
+            self.differentiable = tuple(spec.message.propagate_down) or True
+            self.assumed += "it is taken to pass gradients as the config says"
 
     def why_constant(self, bottom: int) -> str:
         return f"{self.class_name} (Python) passes nothing down; what it makes is taken as constant"
@@ -94,7 +93,7 @@ class StandIn(Assumed):
     def __init__(self, spec: LayerSpec) -> None:
         try:
             super().__init__(spec)
-        except ConfigError:
+        except NetdefError:
             self.spec, self.options = spec, spec.options  # what its own __init__ came to has to do
 
 
@@ -108,6 +107,12 @@ def unknown_class(message: Any) -> type[Layer]:
 def known_python(message: Any) -> bool:
     """Whether a layer is Python code of which ``PASSES_NOTHING`` says all there is to know."""
     return message.type == "Python" and (message.python_param.module, message.python_param.layer) in PASSES_NOTHING
+
+
+def unsure(message: Any) -> bool:
+    """Whether only Python code knows if a layer passes gradients: nothing in the config says so."""
+    says = message.propagate_down or message.python_param.numeric_gradient or known_python(message)
+    return message.type == "Python" and not says
 
 
 def stand_in(cls: type[Layer], spec: LayerSpec, error: NetdefError | None) -> Layer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from netdef.graph.assumed import Assumed
+from netdef.graph.assumed import unsure
 from netdef.graph.model import GraphPlan, Reason
 from netdef.graph.stops import own_stop
 
@@ -25,7 +25,7 @@ class Ways:
 
     def path(self, value: int, loss: int) -> Path:
         """The shortest path from a value up to a loss (the first in file order, of several)."""
-        hops = []
+        hops: list[Hop] = []
         while True:
             _, hop, top = self.best[value][loss]
             if hop is None:
@@ -51,7 +51,7 @@ class Reach:
 
     def path(self, value: int) -> Path:
         """The shortest path from where the search began up to a value."""
-        hops = []
+        hops: list[Hop] = []
         while value in self.last:
             _, hop, value = self.last[value]
             hops.append(hop)
@@ -59,7 +59,7 @@ class Reach:
 
 
 class Graph:
-    """A plan's hops: which are open, which stopped and why, and which are Python code that nobody has read."""
+    """A plan's hops: which are open, which stopped and why, and which lead through Python code."""
 
     def __init__(self, plan: GraphPlan) -> None:
         self.plan = plan
@@ -76,9 +76,8 @@ class Graph:
         return hop not in self.stops
 
     def is_sure(self, hop: Hop) -> bool:
-        """Open, and not by way of Python code that nobody has read."""
-        layer = self.net.layers[hop[0]].layer
-        return self.is_open(hop) and not (isinstance(layer, Assumed) and layer.unsure)
+        """Open, and not by way of Python code, which alone knows what its backward does."""
+        return self.is_open(hop) and not unsure(self.net.layers[hop[0]].located.message)
 
     def ways(self, allowed: Callable[[Hop], bool]) -> Ways:
         """Counts and shortest paths from every value to every loss, by allowed hops only."""

@@ -50,6 +50,16 @@ def param_name(plan: GraphPlan, param: Param) -> str:
     return f"{plan.description.layers[param.layer].name}[{param.index}] {param.init.name}"
 
 
+def is_asked(plan: GraphPlan, target: Target) -> bool:
+    """Whether something makes the net compute the gradient of a target, if any arrives: it learns, or a param at or
+    below it does, or the config forces it."""
+    if target.only_params:
+        return any(plan.steps[p.layer].need.params[p.index] for p in target.params)
+    values = [plan.description.values[v] for v in target.values]
+    return any(v.id in plan.losses or any(plan.steps[v.maker].need.params)
+               or any(plan.steps[layer].need.bottoms[bottom] for layer, bottom in v.readers) for v in values)
+
+
 def _names(plan: GraphPlan, param: Param) -> Iterator[str]:
     layer = plan.description.layers[param.layer].name
     yield f"{layer}[{param.index}]"

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netdef.graph.assumed import Assumed
+from netdef.graph.assumed import Assumed, unsure
 from netdef.graph.model import Dropped, GraphPlan, LayerNode, Reason
 from netdef.graph.paths import Graph, Hop, Path, Reach, Ways
-from netdef.graph.target import Target, param_name
+from netdef.graph.target import Target, is_asked, param_name
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Way:
 
     by: Hop | None  # None: what is asked about is itself the loss
     paths: int
-    unsure: int  # how many of them lead through Python code that nobody has read
+    unsure: int  # how many of them lead through Python code, which alone knows what its backward does
     shortest: Path
 
 
@@ -39,7 +39,7 @@ class Arrival:
 
     @property
     def sure(self) -> bool:
-        """Whether there is a path without unread Python code."""
+        """Whether there is a path that leads through no such code."""
         return any(w.paths > w.unsure for w in self.ways)
 
 
@@ -87,12 +87,12 @@ def why(plan: GraphPlan, target: Target) -> Why:
     graph = Graph(plan)
     ways, sure = graph.ways(graph.is_open), graph.ways(graph.is_sure)
     above = graph.reach(target.values)
-    asked = _asked(plan, target)
+    asked = is_asked(plan, target)
     near = graph.reach(target.values, graph.is_open)
     stops = (*_stops(graph, near), *_no_losses(graph, near), *_left_out(graph, near))
     return Why(plan, target, asked, () if asked else tuple(_unasked(graph, target)),
                tuple(_arrivals(graph, target, ways, sure)), stops, tuple(_ends(graph, above)),
-               tuple(_sums(graph, near, ways)), tuple(_assumed(graph, above)))
+               tuple(_sums(graph, near, ways)), tuple(_assumed(graph, target, above)))
 
 
 def _arrivals(graph: Graph, target: Target, ways: Ways, sure: Ways) -> Iterator[Arrival]:
@@ -198,25 +198,13 @@ def _sums(graph: Graph, near: Reach, ways: Ways) -> Iterator[Sum]:
             yield Sum(value.id, tuple(parts), tuple(nothing))
 
 
-def _assumed(graph: Graph, above: Reach) -> Iterator[LayerNode]:
-    """Stand-ins that a path from the target meets."""
+def _assumed(graph: Graph, target: Target, above: Reach) -> Iterator[LayerNode]:
+    """Stand-ins and Python code that make the target, or that a path from it meets."""
+    makers = {graph.net.values[v].maker for v in target.values}
     for node in graph.net.layers:
-        if isinstance(node.layer, Assumed) and any(b in above.counts for b in node.bottoms):
+        doubtful = isinstance(node.layer, Assumed) or unsure(node.located.message)
+        if doubtful and (node.index in makers or any(b in above.counts for b in node.bottoms)):
             yield node
-
-
-def _asked(plan: GraphPlan, target: Target) -> bool:
-    """Whether the net computes the gradient of the target, if any arrives."""
-    if target.only_params:
-        return any(plan.steps[p.layer].need.params[p.index] for p in target.params)
-    return any(value in plan.losses or any(plan.steps[layer].need.bottoms[bottom]
-                                           for layer, bottom in plan.description.values[value].readers)
-               or _feeds_params(plan, value) for value in target.values)
-
-
-def _feeds_params(plan: GraphPlan, value: int) -> bool:
-    """Whether the layer that makes the value has params of its own to learn."""
-    return any(plan.steps[plan.description.values[value].maker].need.params)
 
 
 def _unasked(graph: Graph, target: Target) -> Iterator[str]:

@@ -9,7 +9,7 @@ from netdef.graph.model import Dropped, GraphPlan, LayerNode
 from netdef.graph.paths import Hop, Path
 from netdef.graph.render import shape_text
 from netdef.graph.target import param_name
-from netdef.graph.why import Arrival, Stop, Sum, Way, Why
+from netdef.graph.why import Arrival, Sum, Way, Why
 
 WIDTH = 120
 MOST = 12  # lines of one kind, before "and N more"
@@ -22,9 +22,8 @@ def render_why(w: Why, set_aside: int = 0) -> str:
     mistakes in options that ``build.survey`` left alone."""
     parts: list[str] = [_verdict(w)]
     for title, lines in (("params:", _params(w)),
-                         ("nothing at or below it learns:", _some([f"  {x}" for x in w.unasked])),
-                         ("a gradient arrives:" if w.asked else "a gradient would arrive, if it were asked for "
-                          "(propagate_down or force_backward):", list(_arrivals(w))),
+                         ("nothing at or below it learns:", _some([f"  {x}" for x in w.unasked if w.arrivals])),
+                         (_arrival_title(w), list(_arrivals(w))),
                          ("a gradient is stopped:", list(_stops(w))),
                          ("gradients are added up on the way:", _some([f"  {_sum(w.plan, s)}" for s in w.sums])),
                          ("assumed:", _some([f"  {n.name} ({n.type}): {_note(n)} [{n.located.span}]"
@@ -33,7 +32,7 @@ def render_why(w: Why, set_aside: int = 0) -> str:
             parts += ["", title, *lines]
     if w.ends and (w.arrivals or w.stops):
         parts += ["", *_wrapped("leads to no loss: " + ", ".join(f"{n.name} ({n.type})" for n in w.ends[:MOST])
-                                + _more(w.ends), "  ")]
+                                + _more(w.ends), "")]
     if set_aside:
         parts += ["", f"set aside: {_count(set_aside, 'mistake')} in the layers' options, which decide no path; "
                   "`netdef explain NET` shows them"]
@@ -52,8 +51,15 @@ def _verdict(w: Why) -> str:
     if w.asked and sure:
         return f"{what} gets a gradient, from {', '.join(sure[:MOST])}{_more(sure)}"
     if w.asked and w.arrivals:
-        return f"{what}: unknown; whatever could reach it passes Python code that is not read"
+        return f"{what}: unknown; whatever could reach it passes Python code, which alone knows"
     return f"{what} gets no gradient: {_why_none(w)}"
+
+
+def _arrival_title(w: Why) -> str:
+    if w.asked:
+        return "a gradient arrives:"
+    return ("a gradient would arrive, if it learned:" if w.target.only_params else
+            "a gradient would arrive, if it were asked for (by propagate_down or force_backward):")
 
 
 def _why_none(w: Why) -> str:
@@ -70,7 +76,9 @@ def _params(w: Why) -> list[str]:
     lines = []
     for p in w.target.params:
         inferred = w.plan.shapes.inferred[p.layer]
-        gets = f"lr_mult {p.lr_mult:g}" if p.learns else f"none, {p.reason}"
+        forced = w.plan.steps[p.layer].need.params[p.index]
+        gets = (f"lr_mult {p.lr_mult:g}" if p.learns else f"{p.reason}, but force_backward computes its gradient"
+                if forced else f"none, {p.reason}")
         if p.learns and not w.arrivals:
             gets += ", but no gradient arrives"
         if p.owner != p.id:
@@ -96,7 +104,7 @@ def _unsure(a: Arrival) -> str:
     unsure = sum(way.unsure for way in a.ways)
     if not unsure:
         return ""
-    return f" ({'all' if unsure == a.paths else f'{unsure:,} of them'} through Python code that is not read)"
+    return f" ({'all' if unsure == a.paths else f'{unsure:,} of them'} through Python code, which alone knows)"
 
 
 def _by(w: Why, way: Way, ways: int) -> str:
@@ -106,17 +114,21 @@ def _by(w: Why, way: Way, ways: int) -> str:
 
 
 def _stops(w: Why) -> Iterator[str]:
+    told: dict[object, str] = {}  # stops above that were listed before, at which place
     for stop in w.stops[:MOST]:
         yield f"  at {_place(w.plan, stop.layer, stop.bottom)}: {stop.reason}"
         losses = [_loss_name(w.plan, x) for x in stop.losses]
         lost = f" of {', '.join(losses[:MOST])}{_more(losses)}" if losses else ""
         lead = f"{_count(stop.paths, 'path')}{lost}" + (", the shortest: " if stop.paths > 1 else ": ")
         blocked = [h for h, _ in stop.above]
-        if stop.bottom is not None and isinstance(stop.layer, LayerNode):
-            blocked.append((stop.layer.index, stop.bottom))
+        if isinstance(stop.layer, LayerNode):
+            blocked += [hop for hop in stop.shortest if hop[0] == stop.layer.index]
         end = f"{stop.layer.name} -x " if isinstance(stop.layer, Dropped) else ""
         yield from _wrapped(lead + end + _chain(w, stop.shortest, blocked), "    ")
-        if stop.above:
+        if stop.above and stop.above in told:
+            yield f"    above it as at {told[stop.above]}"
+        elif stop.above:
+            told[stop.above] = _place(w.plan, stop.layer, stop.bottom)
             yield "    above it, these pass nothing down either:"
             yield from _some([f"      {_place(w.plan, w.plan.description.layers[layer], bottom)}: {reason}"
                               for (layer, bottom), reason in stop.above])
@@ -142,7 +154,17 @@ def _chain(w: Why, path: Path, blocked: Sequence[Hop]) -> str:
             left_out = 0
         else:
             left_out += 1
-    return text + (f"({w.target.name})" if w.target.only_params else f"'{w.target.name}'")
+    return text + _end(w, path)
+
+
+def _end(w: Why, path: Path) -> str:
+    """What a path leads down to; of a param that several layers share, the one at its end."""
+    d = w.plan.description
+    start = d.layers[path[0][0]].bottoms[path[0][1]] if path else w.target.values[0]
+    if not w.target.only_params or start is None:
+        return f"'{w.target.name}'"
+    param = next((p for p in w.target.params if p.layer == d.values[start].maker), w.target.params[0])
+    return f"({d.layers[param.layer].name}[{param.index}])"
 
 
 def _kept(stopped: Sequence[bool]) -> list[bool]:
@@ -162,7 +184,9 @@ def _sum(plan: GraphPlan, s: Sum) -> str:
 
 
 def _note(node: LayerNode) -> str:
-    return node.layer.assumed if isinstance(node.layer, Assumed) else ""
+    if isinstance(node.layer, Assumed):
+        return node.layer.assumed
+    return "Python code; whether its backward passes a gradient, only it knows"
 
 
 def _loss(plan: GraphPlan, value: int) -> str:

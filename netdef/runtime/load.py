@@ -2,84 +2,107 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from netdef import weights
+from netdef.blob import Blob
 from netdef.config import binary, schema
 from netdef.config.paths import BUILTIN, resolve
 from netdef.errors import WeightsError, warn
+from netdef.runtime.loadreport import LoadReport
 
 if TYPE_CHECKING:
     from netdef.runtime.net import Net
 
 
-@dataclass
-class LoadReport:
-    """What ``Net.load`` did: layers loaded, layers only in the file, layers with params only in the net."""
-
-    path: str
-    loaded: list[str] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
-    not_in_file: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        text = f"{self.path}: loaded {len(self.loaded)} layers"
-        if self.not_in_file:
-            text += f"; not in the file, kept as filled: {', '.join(self.not_in_file)}"
-        if self.ignored:
-            text += f"; only in the file, ignored: {', '.join(self.ignored)}"
-        return text
+Copies = list[tuple[np.ndarray, np.ndarray]]
+Params = Mapping[str, Sequence[Blob]]
+_ANEW = "to train this layer anew, give it another name"
 
 
-def load_weights(net: Net, path: Path, strict: bool) -> LoadReport:
-    """Copy a file's arrays into the params of the layers of the same names.
+def load_weights(net: Net, path: Path, strict: bool, into: Params | None = None) -> LoadReport:
+    """Copy a file's arrays into the params of the layers of the same names (or into blobs like them, ``into``).
 
     All shapes are compared before anything is copied, so a file that does not fit leaves the net as it was.
     """
+    return load_files(net, [path], strict, into)[0]
+
+
+def load_files(net: Net, paths: Sequence[Path], strict: bool, into: Params | None = None) -> list[LoadReport]:
+    """Copy the arrays of several files, later ones over earlier ones; a report for each.
+
+    With ``strict`` every layer with params must be in one of the files, and every layer of a file in the net. Raises
+    WeightsError before anything is copied.
+    """
+    found = [_prepared(net, path, into or net.params) for path in paths]
+    reports = [report for report, _ in found]
+    if strict:
+        _check_strict(reports)
+    for report, copies in found:
+        for target, source in copies:
+            np.copyto(target, source.reshape(target.shape), casting="unsafe")
+        if not report.loaded:
+            warn(f"no layer of the net '{net.name}' is in the file; layers are matched by name", report.path)
+    return reports
+
+
+def _check_strict(reports: Sequence[LoadReport]) -> None:
+    """Raise WeightsError where a layer of the net is in no file, or one of a file is not in the net."""
+    loaded = {name for report in reports for name in report.loaded}
+    for report in reports:
+        missing = [name for name in report.not_in_file if name not in loaded]
+        if missing or report.ignored:
+            told = replace(report, not_in_file=missing)
+            raise WeightsError(f"strict: {told}", where=report.path, notes=[n.strip() for n in told.lines()[1:]])
+
+
+def _prepared(net: Net, path: Path, params: Params) -> tuple[LoadReport, Copies]:
+    """What will be copied where, and the report of it."""
     file = weights.read(path)
-    report = LoadReport(str(path))
-    copies: list[tuple[np.ndarray, np.ndarray]] = []
+    report = LoadReport(str(path), file_shapes={name: [tuple(a.shape) for a in arrays]
+                                                for name, arrays in file.layers.items()},
+                        net_shapes={name: [b.shape for b in blobs] for name, blobs in net.params.items()})
+    copies: Copies = []
     for name, arrays in file.layers.items():
-        if name not in net.params:
-            if len(arrays):
-                report.ignored.append(name)
+        if not len(arrays):
             continue
-        copies += _matched(net, path, name, arrays, file)
+        if name not in net.params:
+            report.ignored.append(name)
+            continue
+        copies += _matched(net, path, name, file, params[name])
         report.loaded.append(name)
-    report.not_in_file = [name for name in net.params if name not in file.layers]
-    if strict and (report.ignored or report.not_in_file):
-        raise WeightsError(f"strict: {report}", where=str(path))
-    for target, source in copies:
-        np.copyto(target, source.reshape(target.shape), casting="unsafe")
-    if not report.loaded:
-        warn(f"no layer of the net '{net.name}' is in the file; layers are matched by name", str(path))
-    return report
+    report.not_in_file = [name for name, blobs in net.params.items()
+                          if name not in report.loaded and not all(net.shares(b) for b in blobs)]
+    return report, copies
 
 
-def _matched(net: Net, path: Path, name: str, arrays: list[np.ndarray],
-             file: weights.WeightsFile) -> list[tuple[np.ndarray, np.ndarray]]:
+def _matched(net: Net, path: Path, name: str, file: weights.WeightsFile, targets: Sequence[Blob]) -> Copies:
     blobs, numbered = net.params[name], file.numbered(name)
-    if not arrays:
-        return []
+    node = next(run.node for run in net.steps if run.name == name)
     absent = [i for i in range(len(blobs)) if i not in numbered and not net.shares(blobs[i])]
     if absent or max(numbered) >= len(blobs):
-        raise WeightsError(f"layer '{name}': the file has {len(arrays)} params, the net has {len(blobs)}",
-                           where=str(path))
+        raise WeightsError(f"layer '{name}': the file has {len(numbered)} params, the net has {len(blobs)}",
+                           where=node.located.span, hint=_ANEW, notes=[f"the file: {path}"])
     for position, (i, array) in enumerate(numbered.items()):
         if not weights.shapes_match(array.shape, blobs[i].shape, file.is_legacy(name, position)):
             raise WeightsError(f"layer '{name}': param {i} has shape {tuple(array.shape)} in the file and "
-                               f"{blobs[i].shape} in the net", where=str(path),
-                               hint="to train this layer anew, give it another name")
-    return [(blobs[i].data, array) for i, array in numbered.items()]
+                               f"{blobs[i].shape} in the net", where=node.located.span, hint=_ANEW,
+                               notes=[f"the file: {path}"])
+    return [(targets[i].data, array) for i, array in numbered.items()]
 
 
-def save_weights(net: Net, path: Path) -> None:
-    """Write every layer (those without params too, as Caffe does), in a .caffemodel with its options."""
-    layers = [(run.name, run.type, [blob.data for blob in run.params]) for run in net.steps]
+def save_weights(net: Net, path: Path, params: Params | None = None) -> None:
+    """Write every layer (those without params too, as Caffe does), in a .caffemodel with its options.
+
+    ``params`` are written in place of the net's own, where they are given.
+    """
+    own: Params = params if params is not None else net.params
+    layers = [(run.name, run.type, [blob.data for blob in own.get(run.name, ())]) for run in net.steps]
     weights.write(path, layers, net.name, _message(net))
 
 

@@ -16,9 +16,11 @@ from netdef.graph.build import build
 from netdef.graph.model import GraphPlan
 from netdef.kernels.blas import one_thread
 from netdef.rng import Stream
+from netdef.runtime.blobtable import BlobTable
 from netdef.runtime.executor import Executor, RunStep, named
 from netdef.runtime.hooks import Hooks
-from netdef.runtime.load import LoadReport, load_weights, own_weights, save_weights
+from netdef.runtime.load import load_weights, own_weights, save_weights
+from netdef.runtime.loadreport import LoadReport
 from netdef.runtime.memory import kept_names, last_uses
 
 
@@ -66,8 +68,7 @@ class Net:
         self.param_blobs = [Blob(p.init.name, tuple(p.init.shape), self.dtype) for p in self.plan.params]
         self._values = self._make_blobs()
         self.executor = self._make_executor()
-        self.blobs: dict[str, Blob] = {v.blob: self._values[v.id] for v in self.plan.description.values
-                                       if not v.automatic}
+        self.blobs = BlobTable(self.plan, self._values)
         self.params: dict[str, list[Blob]] = {s.node.name: [self.param_blobs[p] for p in s.params]
                                               for s in self.plan.steps if s.params}
         self.reshape()
@@ -75,8 +76,7 @@ class Net:
         self._fill()
         if keep == "outputs":
             self.executor.dropped = last_uses(self.plan, self._values)
-            kept = kept_names(self.plan)
-            self.blobs = {name: blob for name, blob in self.blobs.items() if name in kept}
+            self.blobs.only(kept_names(self.plan))
         if weights is None:
             weights = own_weights(net) or ()
         for path in [weights] if isinstance(weights, (str, Path)) else weights:

@@ -90,7 +90,7 @@ def write_caffemodel(
         for array in arrays:
             body += _framed(_V2.blobs, blobproto.encode(array))
         pieces += _framed(_NET_LAYER, body)
-    write_pieces(path, pieces, "write it as .npz instead")
+    write_pieces(path, pieces, "write it as .caffemodel.h5 or .safetensors, which have no limit")
 
 
 def write_pieces(path: str | os.PathLike[str], pieces: Sequence[bytes | memoryview], hint: str) -> None:

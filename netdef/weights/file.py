@@ -17,6 +17,7 @@ class LayerEntry:
     legacy: list[bool] = field(default_factory=list)
     bottoms: list[str] = field(default_factory=list)
     tops: list[str] = field(default_factory=list)
+    indices: list[int] = field(default_factory=list)  # which blob each array is; empty: 0, 1, ...
 
 
 @dataclass
@@ -28,7 +29,7 @@ class WeightsFile:
 
     path: str
     format: str
-    """"V2", "V1" or "V0" (Caffe's three generations of .caffemodel), or "npz"."""
+    """"V2", "V1" or "V0" (Caffe's three generations of .caffemodel), "hdf5", "npz" or "safetensors"."""
     net_name: str = ""
     layers: dict[str, list[np.ndarray]] = field(default_factory=dict)
     """Every layer in file order with its arrays (an empty list for a layer without); where a name comes twice, the
@@ -39,6 +40,9 @@ class WeightsFile:
     """For each array of ``layers``: whether its shape is of the old four-axis kind (see ``shapes_match``)."""
     bottoms: dict[str, list[str]] = field(default_factory=dict)
     tops: dict[str, list[str]] = field(default_factory=dict)
+    indices: dict[str, list[int]] = field(default_factory=dict)
+    """Which of a layer's blobs each array is, for the layers where some are left out: in Caffe's HDF5 files a param
+    that is shared stands only with the layer that owns it."""
 
     @property
     def count(self) -> int:
@@ -49,6 +53,11 @@ class WeightsFile:
         """Whether array ``index`` of layer ``name`` has a shape of the old four-axis kind."""
         return self.legacy[name][index]
 
+    def numbered(self, name: str) -> dict[int, np.ndarray]:
+        """The arrays of a layer by the number of the blob that each one is."""
+        arrays = self.layers[name]
+        return dict(zip(self.indices.get(name) or range(len(arrays)), arrays, strict=True))
+
     def add(self, entry: LayerEntry) -> None:
         """Note one layer entry."""
         name = entry.name
@@ -56,6 +65,9 @@ class WeightsFile:
             return
         self.layers[name], self.legacy[name], self.types[name] = entry.arrays, entry.legacy, entry.type
         self.bottoms[name], self.tops[name] = entry.bottoms, entry.tops
+        self.indices.pop(name, None)
+        if entry.indices and entry.indices != list(range(len(entry.arrays))):
+            self.indices[name] = entry.indices
 
 
 def shapes_match(file_shape: Sequence[int], net_shape: Sequence[int], legacy: bool) -> bool:

@@ -10,25 +10,31 @@ import numpy as np
 from netdef.errors import WeightsError
 from netdef.weights.caffemodel import read_caffemodel, write_caffemodel
 from netdef.weights.file import WeightsFile
+from netdef.weights.hdf5 import read_hdf5, write_hdf5
 from netdef.weights.mapped import HDF5_MAGIC, ZIP_MAGICS
 from netdef.weights.npz import read_npz, write_npz
+from netdef.weights.safetensors import looks_like, read_safetensors, write_safetensors
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 
+HDF5_ENDINGS = (".h5", ".hdf5")
+
+
 def read(path: str | os.PathLike[str]) -> WeightsFile:
-    """Read a .caffemodel or .npz, whichever it is; raises WeightsError."""
+    """Read a .caffemodel, .caffemodel.h5, .npz or .safetensors, whichever it is; raises WeightsError."""
     try:
         with open(path, "rb") as file:
-            head = file.read(8)
+            head, size = file.read(9), os.fstat(file.fileno()).st_size
     except OSError as error:
         raise WeightsError(f"cannot read: {error.strerror or error}", where=str(path)) from error
     if head.startswith(ZIP_MAGICS):
         return read_npz(path)
-    if head == HDF5_MAGIC:
-        message = "expected a .caffemodel or .npz file, got HDF5"
-        raise WeightsError(message, where=str(path), hint="save it as .caffemodel (snapshot_format: BINARYPROTO)")
+    if head.startswith(HDF5_MAGIC):
+        return read_hdf5(path)
+    if looks_like(head, size) or os.fspath(path).lower().endswith(".safetensors"):
+        return read_safetensors(path)
     return read_caffemodel(path)
 
 
@@ -38,14 +44,16 @@ def write(
     net_name: str = "",
     net_message: Message | None = None,
 ) -> None:
-    """Write ``(layer name, type, arrays)``: as .npz where the path ends so, else as a .caffemodel.
+    """Write ``(layer name, type, arrays)`` by the path's ending: .h5 or .hdf5, .npz, .safetensors, else a .caffemodel.
 
-    ``net_name`` and ``net_message`` go into a .caffemodel only (see ``write_caffemodel``). Raises WeightsError.
+    ``net_message`` goes into a .caffemodel only (see ``write_caffemodel``). Raises WeightsError.
     """
     name = os.fspath(path).lower()
-    if name.endswith((".h5", ".hdf5")):
-        raise WeightsError("netdef writes no HDF5 weights", where=str(path), hint="use .caffemodel or .npz")
-    if name.endswith(".npz"):
+    if name.endswith(HDF5_ENDINGS):
+        write_hdf5(path, layers)
+    elif name.endswith(".npz"):
         write_npz(path, {layer: arrays for layer, _, arrays in layers})
+    elif name.endswith(".safetensors"):
+        write_safetensors(path, {layer: arrays for layer, _, arrays in layers}, net_name)
     else:
         write_caffemodel(path, layers, net_name, net_message)

@@ -11,7 +11,7 @@ from netdef.config import blobproto, wire
 from netdef.config.blobproto import encode_varint, tagged
 from netdef.config.wire import BYTES, VARINT
 from netdef.weights.caffemodel import write_pieces
-from netdef.weights.mapped import mapped, reading
+from netdef.weights.mapped import HDF5_MAGIC, mapped, reading
 
 _ITER, _LEARNED_NET, _HISTORY, _CURRENT_STEP = 1, 2, 3, 4
 _EXTRA = 50001  # netdef's own; Caffe keeps a field that it does not know aside and reads the rest
@@ -38,8 +38,13 @@ class SolverStateFile:
 
 
 def read_solverstate(path: str | os.PathLike[str]) -> SolverStateFile:
-    """Read a binary .solverstate; raises WeightsError with the byte offset where it is damaged."""
+    """Read a .solverstate, or its HDF5 twin (known by its first bytes); raises WeightsError with the byte offset where
+    it is damaged."""
     data = mapped(path)
+    if bytes(data[: len(HDF5_MAGIC)]) == HDF5_MAGIC:
+        from netdef.weights.statehdf5 import read_state_hdf5
+
+        return read_state_hdf5(path)
     state = SolverStateFile(path=str(path))
     with reading(path, data, "a .solverstate"):
         for entry in wire.Fields(data, 0, len(data)):
@@ -69,8 +74,13 @@ def write_solverstate(
 ) -> None:
     """Write a .solverstate that Caffe reads; float64 histories are stored as double_data, ``extra`` in a field of ours.
 
-    Raises WeightsError where the file cannot be written or would pass protobuf's limit of 2 GiB.
+    A path that ends in .h5 gets the HDF5 twin. Raises WeightsError where the file cannot be written or would pass
+    protobuf's limit of 2 GiB.
     """
+    if os.fspath(path).lower().endswith(".h5"):
+        from netdef.weights.statehdf5 import write_state_hdf5
+
+        return write_state_hdf5(path, iter, learned_net, history, current_step, extra)
     name = learned_net.encode("utf-8")
     pieces: list[bytes | memoryview] = [
         tagged(_ITER, VARINT) + encode_varint(iter),
@@ -83,4 +93,4 @@ def write_solverstate(
     if extra:
         text = extra.encode("utf-8")
         pieces.append(tagged(_EXTRA, BYTES) + encode_varint(len(text)) + text)
-    write_pieces(path, pieces, "the history is too large for Caffe's format")
+    write_pieces(path, pieces, "snapshot_format: HDF5 has no limit")

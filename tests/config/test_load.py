@@ -8,6 +8,7 @@ import pytest
 from netdef.config import paths, schema, write
 from netdef.config.load import kind_of, load_any, load_net, load_solver, parse_text_message, read_text_message
 from netdef.config.located import Located
+from netdef.config.upgrade import Report
 from netdef.errors import Collector, ConfigError, ConfigErrors
 
 
@@ -59,7 +60,8 @@ def test_messages_and_located_ones_pass(here):
 @pytest.mark.parametrize(("name", "data", "message"), [
     ("e.prototxt", b"", "e.prototxt:1:1: error: the file is empty"),
     ("e.yaml", b"# only a comment\n", "e.yaml:1:1: error: the file is empty"),
-    ("w.caffemodel", b"\n\x05lenet\x00\x01", "w.caffemodel: error: is not text; a .caffemodel goes to --weights"),
+    ("w.caffemodel", b"\n\x05lenet\x00\x01", "w.caffemodel: error: is not text; nor is it a whole .caffemodel: byte 7: "
+     "expected a field number of 1 to 536870911, got 0"),
     ("w.solverstate", b"\x08\x00", "w.solverstate: error: is not text; a .solverstate goes to --snapshot"),
     ("w.dat", b"\x89HDF\r\n\x1a\n\x00", "w.dat: error: is not text; it looks like HDF5; weights go to --weights"),
     ("u.prototxt", "name".encode("utf-16"), "u.prototxt: error: is not text; it looks like UTF-16; save it as UTF-8"),
@@ -104,11 +106,28 @@ def test_solvers_are_plain_fields(here):
         "wrong.prototxt:2:1: error: no field 'layer' in the solver; is this file a net?\n  layer {}\n  ^~~~~")
 
 
-def test_nets_of_2014_give_one_error(here):
+def test_mistakes_in_nets_of_2014_name_the_line_of_the_old_text(here):
     (here / "v1.prototxt").write_text("nme: 1\nlayers { typ: CONVOLUTION }\n")
     assert failure("v1.prototxt") == (
-        "v1.prototxt:2:1: error: this net uses the V1 syntax of 2014 (layers, enum types); netdef reads the current "
-        "syntax only; upgrade it first\n  layers { typ: CONVOLUTION }\n  ^~~~~~")
+        "v1.prototxt:1:1: error: no field 'nme' in the net; did you mean 'name'?\n  nme: 1\n  ^~~\n"
+        "v1.prototxt:2:10: error: a layer without a name: no field 'typ' in layers; did you mean 'type'?\n"
+        "  layers { typ: CONVOLUTION }\n           ^~~\n2 errors")
+
+
+def test_overrides_of_old_nets_name_current_fields(here):
+    (here / "v1.prototxt").write_text('layers { name: "c" type: CONVOLUTION convolution_param { num_output: 1 } }')
+    made = load_net("v1.prototxt", overrides=["layer.c.convolution_param.num_output=7"]).message
+    assert made.layer[0].convolution_param.num_output == 7
+
+
+def test_changes_go_to_a_report(here, caplog):
+    (here / "v1.prototxt").write_text('layers { name: "c" type: RELU }')
+    report = Report()
+    load_any("v1.prototxt", report=report)
+    assert [str(c).splitlines()[0] for c in report.changes] == [
+        "v1.prototxt:1:1: upgrade: this net is in the V1 syntax of 2014 and is read as current",
+        "v1.prototxt:1:1: upgrade: layer 'c' (RELU): is read as layer { type: \"ReLU\" }"]
+    assert not caplog.records
 
 
 def test_mistakes_of_all_stages_come_together(here):

@@ -29,3 +29,18 @@ def message_of(built, tmp_path):
         return str(caught.value).replace(f"{tmp_path}/", "")
 
     return get
+
+
+@pytest.fixture
+def answer(tmp_path, monkeypatch):
+    """``answer("why", text, "conv1")`` or ``answer("backward", ...)``: what `netdef explain` says of a net, its file
+    being ``net.prototxt``."""
+    from netdef.graph import answers
+
+    def get(question, text, name, phase="TRAIN", **options):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "net.prototxt").write_text(text)
+        ask = {"why": answers.why_text, "backward": answers.chain_text}[question]
+        return ask("net.prototxt", name, phase, **options)
+
+    return get

@@ -112,7 +112,7 @@ def test_arrays_outlive_the_file(tmp_path):
 
 def test_too_large_for_protobuf(tmp_path, monkeypatch):
     monkeypatch.setattr(caffemodel, "MAX_BYTES", 100)
-    with pytest.raises(WeightsError, match="at most 100 bytes.*npz"):
+    with pytest.raises(WeightsError, match="at most 100 bytes.*caffemodel.h5 or .safetensors"):
         weights.write_caffemodel(tmp_path / "net.caffemodel", LAYERS)
     assert not list(tmp_path.iterdir())
 
