@@ -161,12 +161,16 @@ class Passes:
         return moved
 
     def _changer(self, name: str) -> Callable[[Array], float]:
-        """Moves a blob that a data layer writes anew in each pass."""
+        """Moves a blob that a data layer writes, anew in each pass or only once (DummyData's constants)."""
+        blob = self.net.blobs[name]
+
         def moved(change: Array) -> float:
+            old = blob.data.copy()
             self.change = (name, change)
             try:
                 return self.value()
             finally:
                 self.change = None
+                blob.data[...] = old
 
         return moved

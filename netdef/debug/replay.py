@@ -51,7 +51,9 @@ def read_case(path: Path) -> Case:
 
 def _layer(located: Located, phase: str, bottoms: int, tops: int):
     cls = registry.find(located.message.type, located.span)
-    return cls(LayerSpec(located, phase, cls.options_field, bottoms, tops))
+    spec = LayerSpec(located, phase, cls.options_field, bottoms, tops)
+    spec.peeked = cls.peek(spec)  # a Python layer finds its class there
+    return cls(spec)
 
 
 def replay(path: Path, samples: int = 500, tolerance: float = 1e-4) -> list[Wrong]:

@@ -75,15 +75,15 @@ class _Builder:
         self.nodes: list[LayerNode] = []
         self.values: list[Value] = []
         self.current: dict[str, int] = {}  # blob -> its newest version
-        self.names: dict[str, Span] = {}
+        self.names: dict[str, Span] = {}  # of layers with params
 
     def add(self, located: Located) -> None:
-        self._check_name(located)
         cls = self._find_type(located)
         phase = PHASES[located.message.phase] if located.message.HasField("phase") else self.state.phase
         bottoms = self._bottoms(located)
         tops = self._tops(located, bottoms)
         spec, layer = self._make_layer(located, cls, phase, tops)
+        self._check_name(located, layer)
         if cls is not None and cls.is_loss:
             while len(tops) < cls.tops.least:
                 tops = (*tops, self._new_value(AUTOMATIC, len(tops), None))
@@ -91,14 +91,17 @@ class _Builder:
         self.nodes.append(LayerNode(len(self.nodes), located.message.name, located.message.type, located, spec, layer,
                                     bottoms, tops, weights))
 
-    def _check_name(self, located: Located) -> None:
+    def _check_name(self, located: Located, layer: Layer | None) -> None:
+        """Two layers may have one name (two losses called "loss", say), as in Caffe, unless both have params: weights
+        files tell params apart by the names of their layers."""
+        if layer is None or not layer.param_names:
+            return
         name = located.message.name
-        first = self.names.get(name)
-        if name and first is not None:
-            self.errors.add(GraphError(f"layer '{name}' ({located.message.type}): a layer of this name stands at "
-                                       f"{first}", where=located.span_of("name"),
-                                       hint="names tell weights apart, so each is used once a phase"))
-        self.names.setdefault(name, located.span)
+        first = self.names.setdefault(name, located.span)
+        if first is not located.span:
+            self.errors.add(GraphError(f"layer '{name}' ({located.message.type}): a layer with params of this name stands "
+                                       f"at {first}", where=located.span_of("name"),
+                                       hint="weights are matched by the names of layers, so each needs one of its own"))
 
     def _find_type(self, located: Located) -> type[Layer] | None:
         m = located.message
@@ -204,6 +207,8 @@ class _Builder:
 
     def _make_or_assume(self, spec: LayerSpec, cls: type[Layer]) -> Layer:
         self._check_arity(spec, cls)
+        if issubclass(cls, assumed.Assumed):
+            return cls(spec)
         if spec.located.broken:
             return assumed.stand_in(cls, spec, None)
         try:

@@ -11,7 +11,7 @@ import re
 from netdef.layers.base import Layer
 
 _PARAGRAPH = re.compile(r"^Formula(.*?)(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
-_CLAUSE = re.compile(r"\bd(?: op\((?P<op>\w)\)|(?P<name>[A-Za-z])(?:_\w+)?(?:\[[^\]]*\])?) (?:\+?=|is|goes to) ")
+_CLAUSE = re.compile(r"\bd(?: op\((?P<op>\w)\)|(?P<name>[A-Za-z])(?:_\w+)?(?:\[[^\]]*\])?) (?:\+?=|is|goes) ")
 _JOIN = re.compile(r"(,|\band)?\s*$")
 
 

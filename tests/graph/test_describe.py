@@ -125,7 +125,12 @@ def test_loss_weight_once_a_top(message_of):
 
 def test_same_name_twice(message_of):
     text = message_of(DATA + ip("a", "data", "x") + ip("a", "x", "y"))
-    assert "layer 'a' (InnerProduct): a layer of this name stands at net.prototxt:2:1" in text
+    assert "layer 'a' (InnerProduct): a layer with params of this name stands at net.prototxt:2:1" in text
+
+
+def test_layers_without_params_may_share_a_name(built):
+    loss = 'layer {{ name: "loss" type: "EuclideanLoss" bottom: "data" bottom: "data" top: "{}" }}\n'
+    assert names(built(DATA + loss.format("a") + loss.format("b"), phase="TRAIN")) == ["data", "loss", "loss"]
 
 
 def test_a_loss_makes_its_missing_top(built):

@@ -271,7 +271,7 @@ a gradient arrives:
 
 a gradient is stopped:
   at near, bottom 1 'axpy': FancyLoss, a type that is not known here, is taken to give none by its bottom 1 \
-[net.prototxt:6:63]
+[net.prototxt:6:64]
     1 path of near: near -x 'axpy'
 
 assumed:
@@ -342,7 +342,7 @@ gradients are added up on the way:
 
 
 @pytest.mark.parametrize("net", [FORK, STOPS, FORK.replace("num_output: 4 } ", "num_output: 4 } propagate_down: true "),
-                                 DATA + ip("a", "data") + ip("b", "label") + loss("a")])
+                                 DATA + ip("a", "data") + ip("b", "data") + loss("a")])
 def test_agrees_with_the_plan(tmp_path, net):
     (tmp_path / "net.prototxt").write_text(net)
     plan = build(str(tmp_path / "net.prototxt"), "TRAIN")
