@@ -3,10 +3,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from netdef.errors import Collector, ConfigError, ShapeError
+from google.protobuf.message import Message
+
+from netdef import fillers
+from netdef.errors import Collector, ConfigError, FieldError, ShapeError
 from netdef.graph.assumed import Assumed
 from netdef.graph.model import LayerNode, NetDescription, NetShapes
-from netdef.layers.base import Inferred, Shape
+from netdef.layers.base import Inferred, ParamInit, Shape
 
 
 def infer(description: NetDescription, inputs: Mapping[str, Shape] | None = None,
@@ -60,7 +63,20 @@ def infer_layer(description: NetDescription, node: LayerNode, shapes: tuple[Shap
                              f"from {shapes[i]} to {tuple(result.tops[i])}", where=node.located.span_of("top", i),
                              hint="give the top a name of its own")
     _check_size(node, result)
+    for param in result.params:
+        if isinstance(param.filler, Message):
+            _check_filler(node, param)
     return result
+
+
+def _check_filler(node: LayerNode, param: ParamInit) -> None:
+    """A filler that cannot work is a mistake in the config, found before anything is filled."""
+    field = node.spec.options_field
+    where = node.located.span_of(field, param.option, "type") if field and param.option else node.located.span
+    try:
+        fillers.check(param.filler, where)
+    except FieldError as e:
+        raise FieldError(f"{node.who}: {e.message}", where=e.where, hint=e.hint) from None
 
 
 def _made_by(description: NetDescription, node: LayerNode, shapes: tuple[Shape, ...]) -> list[str]:

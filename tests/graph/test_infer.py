@@ -37,6 +37,12 @@ def test_a_size_that_no_machine_holds(message_of):
     assert "more than fit in memory" in text
 
 
+def test_an_unknown_filler_is_found_before_anything_runs(message_of):
+    text = message_of(NET.replace("num_output: 4", 'num_output: 4 weight_filler { type: "msraa" }'))
+    assert text.startswith("net.prototxt:3:121: error: layer 'ip' (InnerProduct): unknown filler type 'msraa'; "
+                           "did you mean 'msra'?\n")
+
+
 def test_nothing_is_said_twice_behind_an_error(message_of):
     text = message_of(NET.replace("num_output: 4", "") + 'layer { name: "r" type: "ReLU" bottom: "ip" top: "r" }')
     assert text.count("error:") == 1
