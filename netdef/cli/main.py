@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 import traceback
 
@@ -58,8 +59,10 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="netdef")
 @click.option("--debug", is_flag=True, help="Print a traceback with every error.")
 @click.option("--quiet", "-q", is_flag=True, help="No warnings and notices.")
+@click.option("--threads", type=click.IntRange(min=1), envvar="NETDEF_NUM_THREADS", show_envvar=True, metavar="N",
+              help="Threads for arithmetic; by default all cores. Results do not depend on it.")
 @click.pass_context
-def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
+def cli(ctx: click.Context, debug: bool, quiet: bool, threads: int | None) -> None:
     """netdef: networks written down as prototxt or YAML, trained, and explained layer by layer.
 
     \b
@@ -70,6 +73,8 @@ def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
     """
     ctx.obj = {"debug": debug}
     _log_to_stderr(quiet)
+    if threads is not None:
+        os.environ["NETDEF_NUM_THREADS"] = str(threads)  # read when the first kernel runs, and by processes started here
 
 
 class _Stderr(logging.StreamHandler):

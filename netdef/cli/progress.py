@@ -10,6 +10,7 @@ import click
 
 from netdef.debug.finding import Finding
 from netdef.errors import log
+from netdef.runtime.loadreport import coverage_line
 from netdef.solvers import events as e
 from netdef.solvers.log import lines
 from netdef.solvers.solver import Solver
@@ -20,7 +21,7 @@ REDRAW = 0.1  # seconds between two drawings of the live line
 def listener(solver: Solver, config: str) -> Callable[[e.Event], None]:
     """The listener that suits where the output goes."""
     ending = Ending(solver, config)
-    show = Live(solver) if sys.stdout.isatty() else _plain
+    show = _show(solver)
     first_loss = FirstLoss(solver)
 
     def listen(event: e.Event) -> None:
@@ -31,14 +32,60 @@ def listener(solver: Solver, config: str) -> Callable[[e.Event], None]:
     return listen
 
 
+def show_events(solver: Solver) -> None:
+    """Show events without the last words about files."""
+    solver.listen(_show(solver))
+
+
+def show_loaded(solver: Solver) -> None:
+    """What the net got from weights files, what was skipped and why, and the share of params covered."""
+    for report in solver.loaded:
+        for line in report.lines():
+            click.echo(line)
+    if solver.loaded:
+        click.echo(coverage_line(solver.net, solver.loaded))
+
+
+def _show(solver: Solver) -> Callable[[e.Event], None]:
+    return Live(solver) if sys.stdout.isatty() else Plain(solver)
+
+
 def advise(finding: Finding) -> None:
     """One line of the watch's advice, through the logger that --quiet turns down."""
     log.warning("advice: %s", finding.line())
 
 
-def _plain(event: e.Event) -> None:
-    for line in lines(event):
-        click.echo(line)
+class Plain:
+    """Caffe's lines; after those of a display one more, with the time passed and the time to go."""
+
+    def __init__(self, solver: Solver) -> None:
+        self.timing = Timing(solver)
+
+    def __call__(self, event: e.Event) -> None:
+        """Print."""
+        for line in lines(event):
+            click.echo(line)
+        if isinstance(event, e.Displayed):
+            click.echo(f"    {self.timing.text(event.iter)}")
+
+
+class Timing:
+    """How long a run has taken, and how long it will take at this speed."""
+
+    def __init__(self, solver: Solver) -> None:
+        self.solver = solver
+        self.began = (time.perf_counter(), solver.iter)
+
+    def speed(self, iteration: int) -> float:
+        """Iterations a second since the beginning."""
+        begin, first = self.began
+        return (iteration - first) / max(time.perf_counter() - begin, 1e-9)
+
+    def text(self, iteration: int) -> str:
+        """``0:12 elapsed, 1:03 to go``; the second half once it can be told."""
+        elapsed = f"{_clock(time.perf_counter() - self.began[0])} elapsed"
+        speed, total = self.speed(iteration), self.solver.param.max_iter
+        return f"{elapsed}, {_clock((total - iteration) / speed)} to go" if total and speed else elapsed
 
 
 class FirstLoss:
@@ -64,7 +111,7 @@ class Live:
         self.solver = solver
         self.drawn = 0.0
         self.width = 0
-        self.began = (time.perf_counter(), solver.iter)
+        self.timing = Timing(solver)
         self.loss = math.nan
 
     def __call__(self, event: e.Event) -> None:
@@ -85,12 +132,8 @@ class Live:
 
     def _draw(self, event: e.Updated) -> None:
         self.drawn = time.perf_counter()
-        begin, first = self.began
-        speed = (event.iter - first) / max(self.drawn - begin, 1e-9)
-        total = self.solver.param.max_iter
-        left = f", {_clock((total - event.iter) / speed)} to go" if total and speed else ""
-        self._line(f"iteration {event.iter}/{total}  loss {self.loss:.4g}  lr {event.lr:.3g}  {speed:.0f} iter/s{left}",
-                   keep=False)
+        self._line(f"iteration {event.iter}/{self.solver.param.max_iter}  loss {self.loss:.4g}  lr {event.lr:.3g}  "
+                   f"{self.timing.speed(event.iter):.0f} iter/s, {self.timing.text(event.iter)}", keep=False)
 
     def _line(self, text: str, keep: bool) -> None:
         click.echo("\r" + text.ljust(self.width) + ("\n" if keep else ""), nl=False)

@@ -1,16 +1,24 @@
 """``netdef train``: the main job."""
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from netdef.cli.options import seed_option, set_option, weights_option
 
+if TYPE_CHECKING:
+    from netdef.solvers.solver import Solver
+
+EFFECTS = click.Choice(["stop", "snapshot", "none"])
+
 
 @click.command()
 @click.argument("solver")
 @weights_option
+@click.option("--strict", is_flag=True, help="With --weights: an error where a layer is left out on either side.")
 @click.option("--snapshot", "-s", metavar="FILE", default=None, help="Go on from a .solverstate.")
 @set_option
 @seed_option
@@ -18,12 +26,25 @@ from netdef.cli.options import seed_option, set_option, weights_option
 @click.option("--stage", "stages", multiple=True, help="A stage for the rules; may be given several times.")
 @click.option("--on-nan", type=click.Choice(["stop", "skip", "ignore"]), default="stop", show_default=True,
               help="When loss or gradients are not finite: stop before the params are spoilt, skip the update, or go on.")
+@click.option("--sigint-effect", "--sigint_effect", type=EFFECTS, default="stop", show_default=True,
+              help="What Ctrl-C does: end after a snapshot, only take a snapshot, or nothing.")
+@click.option("--sighup-effect", "--sighup_effect", type=EFFECTS, default="snapshot", show_default=True,
+              help="What SIGHUP (the terminal closes) does.")
+@click.option("--grad-norms", is_flag=True, help="Log the norm of the gradient, of all params and of each layer's.")
 @click.option("--dump-gradients", "dump_folder", type=click.Path(path_type=Path, file_okay=False), default=None,
               help="Write every blob's and param's data and gradient into this folder.")
 @click.option("--every", type=click.IntRange(1), default=100, show_default=True,
               help="With --dump-gradients: each so many iterations.")
+@click.option("--fast-dev-run", "trial", flag_value="fast", help="Only try everything once: three iterations, tests of "
+              "one batch, a snapshot and its restore. Nothing is kept.")
+@click.option("--overfit-batch", "trial", flag_value="overfit", help="Only train on the first batch, 200 iterations "
+              "unless --set max_iter says otherwise; exit status 1 if the loss does not fall to a tenth.")
+@click.option("--prove-resume", "trial", flag_value="prove", help="Only prove that training goes on exactly: 2N "
+              "iterations against N, a snapshot, and N more, bit for bit; exit status 1 if not.")
+@click.option("--prove-iter", metavar="N", type=click.IntRange(1), default=10, show_default=True,
+              help="With --prove-resume: the number N.")
 def command(solver: str, weights: str | None, snapshot: str | None, overrides: tuple[str, ...], seed: int | None,
-            level: int | None, stages: tuple[str, ...], on_nan: str, dump_folder: Path | None, every: int) -> None:
+            trial: str | None, prove_iter: int, **options: Any) -> None:
     """Train as SOLVER says, a solver prototxt or YAML file; builtin:lenet is one that comes with netdef.
 
     Ctrl-C ends after the batch at hand and keeps a snapshot; a second Ctrl-C ends at once. In a terminal one line
@@ -36,22 +57,63 @@ def command(solver: str, weights: str | None, snapshot: str | None, overrides: t
       netdef train configs/lenet/solver.yaml
       netdef train solver.prototxt --set base_lr=0.001 --set max_iter=500
       netdef train solver.prototxt --snapshot runs/LeNet/1/LeNet_iter_5000.solverstate
+      netdef train solver.prototxt --weights a.caffemodel,b.caffemodel.h5 --strict
+      netdef train solver.prototxt --prove-resume
     """
-    from netdef.cli.options import weight_files
-    from netdef.cli.progress import advise, listener
-    from netdef.debug.watch import Watch
-    from netdef.solvers.solver import Solver
-
     if weights and snapshot:
         raise click.UsageError("--weights begins at iteration 0, --snapshot goes on: give one of them")
-    with Solver(solver, weights=weight_files(weights) or None, overrides=overrides, seed=seed, level=level,
-                stages=stages) as made:
-        if dump_folder is not None:
-            from netdef.debug.dump import GradientDump, into
+    if trial and snapshot:
+        raise click.UsageError("--snapshot goes on with a training; the trials begin anew")
+    if options["grad_norms"]:
+        overrides = (*overrides, "gradient_norms=true")
 
-            made.listen(GradientDump(made, into(dump_folder), every))
-        made.listen(listener(made, solver))
-        if snapshot is not None:
-            made.restore(snapshot)
-        made.listen(Watch(made, advise, on_nan, loaded=bool(weights or snapshot or made.param.weights)))
+    def make(more: list[str], own_seed: int | None = None) -> Solver:
+        from netdef.cli.options import weight_files
+        from netdef.solvers.signals import Signals
+        from netdef.solvers.solver import Solver
+
+        made = Solver(solver, weights=weight_files(weights) or None, overrides=[*overrides, *more],
+                      seed=seed if own_seed is None else own_seed, level=options["level"], stages=options["stages"],
+                      strict=options["strict"])
+        made.signals = Signals(options["sigint_effect"], options["sighup_effect"])
+        return made
+
+    if trial:
+        sys.exit(0 if _try(trial, make, overrides, prove_iter) else 1)
+    with make([]) as made:
+        _listen(made, solver, options, bool(weights or snapshot or made.param.weights), snapshot)
         made.solve()
+
+
+def _listen(made: Solver, config: str, options: dict[str, Any], loaded: bool, snapshot: str | None) -> None:
+    """Show what was loaded, and from now on what happens."""
+    from netdef.cli.progress import advise, listener, show_loaded
+    from netdef.debug.watch import Watch
+
+    show_loaded(made)
+    if options["dump_folder"] is not None:
+        from netdef.debug.dump import GradientDump, into
+
+        made.listen(GradientDump(made, into(options["dump_folder"]), options["every"]))
+    made.listen(listener(made, config))
+    if snapshot is not None:
+        made.restore(snapshot)
+    made.listen(Watch(made, advise, options["on_nan"], loaded=loaded))
+
+
+def _try(trial: str, make: Any, overrides: tuple[str, ...], n: int) -> bool:
+    """One of the short runs; whether it went well."""
+    from netdef.cli import trials
+    from netdef.cli.progress import show_events, show_loaded
+
+    if trial == "prove":
+        return trials.prove(make, n)
+    if trial == "overfit":
+        return trials.overfit_batch(make, show_events, overrides)
+
+    def show(made: Solver) -> None:
+        show_loaded(made)
+        show_events(made)
+
+    trials.fast_dev_run(make, show)
+    return True

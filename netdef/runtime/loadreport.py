@@ -51,7 +51,8 @@ class LoadReport:
 
     @staticmethod
     def _near(name: str, others: Iterable[str], shapes: Mapping[str, Shapes], where: str) -> str:
-        near = closest(name, list(others))
+        known = list(others)
+        near = closest(name, known) or next((o for o in known if o.startswith(name) or name.startswith(o)), None)
         return f"; did you mean '{near}', {_shapes(shapes.get(near, ()))} {where}?" if near else ""
 
 

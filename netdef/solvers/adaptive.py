@@ -1,4 +1,4 @@
-"""Rules with a rate of its own for every value: AdaGrad, RMSProp, AdaDelta, Adam, in Caffe's arithmetic.
+"""Rules with a rate of its own for every value: AdaGrad, RMSProp, AdaDelta, Adam, in Caffe's arithmetic; and AdamW.
 
 ``delta`` keeps the divisor from zero and is added outside the square root, except in AdaDelta.
 """
@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from netdef import kernels as K
 from netdef.layers.constraints import Constraint, not_negative
 from netdef.solvers.rules import Array, Rule, rule
 
@@ -92,13 +93,24 @@ class Adam(Rule):
     """
 
     histories = 2
+    takes_decay = True
     ranges = {"delta": not_negative(), "momentum": _FRACTION, "momentum2": _FRACTION}
 
-    def update(self, k: int, w: Array, g: Array, rate: float, iteration: int) -> None:
+    def update(self, k: int, w: Array, g: Array, rate: float, iteration: int, decay: float = 0.0) -> None:
         """One step; ``history[k]`` is m, ``history[count + k]`` is v."""
         m, v = self.history[k], self.history[self.count + k]
         b1, b2, t = self.p.momentum, self.p.momentum2, iteration + 1
-        _blend(m, g, b1)
-        _blend(v, g * g, b2)
         correction = math.sqrt(1 - b2**t) / (1 - b1**t)
-        _move(w, m, _root(v, self.p.delta), rate * correction)
+        K.adam_update(w, g, m, v, rate * correction, b1, b2, self.p.delta, decay)
+
+
+@rule("AdamW")
+class AdamW(Adam):
+    """w -= rate * decay * w, then Adam's step by the gradient alone (Loshchilov and Hutter 2019). Not in Caffe.
+
+    Adam divides a decay that is part of the gradient by sqrt(v) too, so that params with large gradients hardly decay;
+    here all decay alike. With regularization_type L1: w -= rate * decay * sign(w).
+    """
+
+    decoupled = True
+    takes_decay = False

@@ -65,6 +65,38 @@ class GradientsReady(Event):
 
 
 @dataclass(frozen=True)
+class LayerShown(Event):
+    """debug_info: the mean absolute value of one array of a layer, in the order in which Caffe goes through them.
+
+    ``direction`` is "Forward" or "Backward", ``role`` "top", "bottom" or "param", ``part`` "data" or "diff"; names of
+    blobs that several layers read are those of Caffe's split layers.
+    """
+
+    direction: str
+    layer: str
+    role: str
+    blob: str
+    part: str
+    value: float
+
+
+@dataclass(frozen=True)
+class ParamsShown(Event):
+    """debug_info: L1 and L2 norms of all params together, of values and of gradients, after a backward pass."""
+
+    l1: tuple[float, float]
+    l2: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class GradientNorms(Event):
+    """L2 norm of the gradient: of all params together and of each layer's, with gradient_norms."""
+
+    total: float
+    layers: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Displayed(Event):
     """A display iteration: the smoothed loss, the outputs of the last pass, and the rate of the update to come.
 
@@ -102,6 +134,39 @@ class Snapshotted(Event):
 
     weights: str
     state: str
+
+
+@dataclass(frozen=True)
+class SnapshotDeleted(Event):
+    """A snapshot of this run is gone, for snapshot_keep and snapshot_best keep others."""
+
+    state: str
+
+
+@dataclass(frozen=True)
+class Monitored(Event):
+    """The monitor was looked at: its value, the best one so far, and how many checks in a row were no better."""
+
+    name: str
+    value: float
+    best: float
+    waited: int
+
+
+@dataclass(frozen=True)
+class RateLowered(Event):
+    """The policy plateau: the monitor no longer improves, so ``lr`` is the rate from now on."""
+
+    lr: float
+
+
+@dataclass(frozen=True)
+class StoppedEarly(Event):
+    """early_stop: the monitor ``name`` has not improved on ``best`` for ``checks`` checks."""
+
+    name: str
+    best: float
+    checks: int
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,12 @@ def lines(event: e.Event) -> list[str]:
     """
     if isinstance(event, e.Displayed):
         return _displayed(event)
+    if isinstance(event, e.LayerShown):
+        return [f"    [{event.direction}] Layer {event.layer}, {event.role} blob {event.blob} {event.part}: "
+                f"{event.value:g}"]
+    if isinstance(event, e.ParamsShown):
+        return [f"    [Backward] All net params (data, diff): L1 norm = ({event.l1[0]:g}, {event.l1[1]:g}); "
+                f"L2 norm = ({event.l2[0]:g}, {event.l2[1]:g})"]
     if isinstance(event, e.Tested):
         return _tested(event)
     if isinstance(event, e.Testing):
@@ -29,6 +35,19 @@ def lines(event: e.Event) -> list[str]:
         return [f"Iteration {event.iter}, loss = {event.loss:g}"]
     if isinstance(event, e.Finished):
         return ["Optimization stopped early." if event.stopped else "Optimization Done."]
+    return _beyond_caffe(event)
+
+
+def _beyond_caffe(event: e.Event) -> list[str]:
+    """Lines for what Caffe does not have; none looks like one of its own."""
+    if isinstance(event, e.GradientNorms):
+        head = f"    Gradient norm of all params: {event.total:g}"
+        return [head, *(f"    Gradient norm of layer {name}: {norm:g}" for name, norm in event.layers.items())]
+    if isinstance(event, e.RateLowered):
+        return [f"Iteration {event.iter}, plateau: lr is now {event.lr:g}"]
+    if isinstance(event, e.StoppedEarly):
+        return [f"Iteration {event.iter}, stopping early: {event.name} has not been better than {event.best:g} for "
+                f"{event.checks} checks"]
     return []
 
 

@@ -1,7 +1,8 @@
 """Learning rate policies: pure functions of the solver's message ``p`` and the iteration ``t``.
 
-Formulas from Caffe's src/caffe/solvers/sgd_solver.cpp (facts, not code). ``t`` is the number of updates done before
-the one that the rate is for. A new policy is one function with ``@policy``.
+Formulas from Caffe's src/caffe/solvers/sgd_solver.cpp (facts, not code); cosine and plateau are beyond it. ``t`` is the
+number of updates done before the one that the rate is for. A new policy is one function with ``@policy``.
+``Schedule`` lays the warm-up over a policy and keeps what plateau has learned.
 """
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from typing import Any
 from netdef.config.located import Located
 from netdef.errors import did_you_mean
 from netdef.layers.constraints import Constraint, not_negative, positive
-from netdef.solvers.settings import field_error, require
+from netdef.solvers.settings import check_range, field_error, require
 
 Rate = Callable[[Any, int], float]
 Count = Callable[[Any, int], int]
@@ -24,6 +25,13 @@ _NEEDED: dict[str, Constraint | None] = {  # fields that policies ask for, and t
     "stepsize": positive(),
     "stepvalue": None,
     "max_iter": positive(),
+    "monitor": None,
+}
+_GIVEN: dict[str, Constraint] = {  # fields that need not be there, and their ranges
+    "warmup_iter": not_negative(),
+    "warmup_start": not_negative(),
+    "min_lr": not_negative(),
+    "plateau_patience": positive(),
 }
 
 
@@ -76,6 +84,8 @@ def find_policy(solver: Located) -> Policy:
     require(solver, "base_lr", "every solver")
     for field in found.needs:
         require(solver, field, user, _NEEDED[field])
+    for field, constraint in _GIVEN.items():
+        check_range(solver, field, constraint)
     return found
 
 
@@ -146,3 +156,38 @@ def sigmoid(p: Any, t: int) -> float:
     """base_lr / (1 + e ^ (-gamma * (t - stepsize))): it rises, for gamma must not be negative."""
     x = -p.gamma * (t - p.stepsize)
     return float(p.base_lr) / (1 + math.exp(x)) if x < 700 else 0.0  # e^710 is too large for a double
+
+
+@policy("cosine", "max_iter")
+def cosine(p: Any, t: int) -> float:
+    """min_lr + (base_lr - min_lr) * (1 + cos(pi * t / max_iter)) / 2; min_lr from max_iter on."""
+    share = min(1.0, t / p.max_iter)
+    return float(p.min_lr + (p.base_lr - p.min_lr) * (1 + math.cos(math.pi * share)) / 2)
+
+
+@policy("plateau", "gamma", "monitor")
+def plateau(p: Any, t: int) -> float:
+    """base_lr; ``Schedule`` multiplies it by gamma for each plateau of the monitor."""
+    return float(p.base_lr)
+
+
+class Schedule:
+    """The learning rate of one training: its policy, the warm-up before it, and the plateaus passed (``lowered``)."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.lowered = 0
+
+    def rate(self, p: Any, t: int) -> float:
+        """The rate of the update after ``t`` updates, before any lr_mult."""
+        rate = self.policy.rate(p, t)
+        if self.lowered:
+            rate = max(min(rate, float(p.min_lr)), rate * _power(p.gamma, self.lowered))
+        if t < p.warmup_iter:
+            rate = p.warmup_start + (rate - p.warmup_start) * t / p.warmup_iter
+        return float(rate)
+
+    @property
+    def waits_for_plateaus(self) -> bool:
+        """Whether the monitor decides about the rate."""
+        return self.policy.name == "plateau"

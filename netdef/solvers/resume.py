@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,26 +11,45 @@ import numpy as np
 from netdef import weights
 from netdef.config.paths import resolve
 from netdef.errors import WeightsError, warn
-from netdef.solvers import state
+from netdef.solvers import keep, state
 from netdef.solvers.rules import Rule
-from netdef.solvers.snapshot import find_state, find_weights, save_pair
+from netdef.solvers.snapshot import AVERAGES, find_state, find_weights, save_set
 
 if TYPE_CHECKING:
     from netdef.config.located import Located
     from netdef.solvers.solver import Solver
 
 
-def write_snapshot(solver: Solver, model: Path, target: Path) -> None:
-    """Write a solver's params to ``model`` (.caffemodel) and its state to ``target`` (.solverstate)."""
-    extra = state.ExtraState(state.VERSION, solver.param.type, "", solver.net.seed, solver.net.state(),
-                             [net.state() for net in solver.test_nets])
+def write_snapshot(solver: Solver, due: bool, value: float | None = None) -> tuple[Path, Path]:
+    """Write a solver's params, averages and state under its prefix; the paths of the .caffemodel and the .solverstate.
 
-    def save_state(digest: str) -> None:
-        extra.digest = digest
+    ``due`` and ``value`` are for ``Keeper``, which deletes older snapshots afterwards where the solver says so.
+    """
+    model, target = solver.snapshots.paths(solver.iter)
+    files: list[tuple[Path, Callable[[Path], None]]] = [(model, solver.net.save)]
+    if solver.ema is not None:
+        files.append((solver.snapshots.path(solver.iter, AVERAGES), solver.averages().save))
+    keeper = solver.keeper
+    entries = keeper.with_new(solver.iter, target, [path for path, _ in files], due, value)
+    extra = _extra(solver, str(files[1][0]) if len(files) > 1 else "")
+    extra.kept = keep.plain(entries) if keeper.last or keeper.best else []
+
+    def save_state(digests: list[str]) -> None:
+        extra.digest, extra.ema_digest = digests[0], digests[1] if len(digests) > 1 else ""
         weights.write_solverstate(target, solver.iter, str(model), solver.update.rule.history,
                                   solver.policy.current_step(solver.param, solver.iter), state.encode(extra))
 
-    save_pair(model, target, solver.net.save, save_state)
+    save_set(files, target, save_state)
+    keeper.entries = entries
+    return model, target
+
+
+def _extra(solver: Solver, ema: str) -> state.ExtraState:
+    """What goes beyond Caffe. During tests, the test nets and the monitor as they were before them: whoever goes on from
+    such a snapshot does these tests again."""
+    tests, monitor, lowered = solver.before_tests or solver.observed()
+    return state.ExtraState(state.VERSION, solver.param.type, "", solver.net.seed, solver.net.state(), tests, ema, "",
+                            monitor, lowered)
 
 
 def read_snapshot(solver: Solver, path: str | os.PathLike[str]) -> tuple[Path, Path | None, bool]:
@@ -45,8 +65,10 @@ def read_snapshot(solver: Solver, path: str | os.PathLike[str]) -> tuple[Path, P
         warn(f"this state was saved by type {extra.type}, its histories now serve {rule.type}", str(place))
     _check_history(rule, saved, str(place))
     model = find_weights(saved.learned_net, place, extra.digest) if saved.learned_net else None
+    averages = find_weights(extra.ema, place, extra.ema_digest, AVERAGES) if solver.ema and extra.ema else None
     if model is not None:
         solver.net.load(model)
+    _restore_averages(solver, averages, str(place))
     for mine, theirs in zip(rule.history, saved.history, strict=True):
         np.copyto(mine, theirs.reshape(mine.shape), casting="unsafe")
     solver.iter = saved.iter
@@ -55,7 +77,26 @@ def read_snapshot(solver: Solver, path: str | os.PathLike[str]) -> tuple[Path, P
     else:
         solver.net.pass_number = saved.iter * solver.param.iter_size  # no random number comes twice
         warn("this state holds no data position (Caffe saves none): data begin at their first record", str(place))
+    _restore_observations(solver, extra, place)
     return place, model, bool(extra.version)
+
+
+def _restore_averages(solver: Solver, path: Path | None, where: str) -> None:
+    if solver.ema is None:
+        return
+    if path is not None:
+        solver.ema.load(path)
+    else:
+        solver.ema.follow()
+        warn("this state holds no averages of the params (ema_decay): they begin with its params", where)
+
+
+def _restore_observations(solver: Solver, extra: state.ExtraState, place: Path) -> None:
+    """The monitor, the plateaus passed, and the snapshots that this run may delete: those of its own prefix."""
+    solver.schedule.lowered = extra.lowered
+    if solver.monitor is not None and extra.monitor:
+        solver.monitor.set_state(extra.monitor)
+    solver.keeper.set_state(extra.kept if solver.snapshots.is_own(place) else [])
 
 
 def first_weights(solver: Located) -> list[Path]:

@@ -25,12 +25,16 @@ class Rule:
 
     ``histories``     arrays kept for each owned param; ``history`` lists the first ones of all params, then the second
     ``momentum``      whether the rule has a use for `momentum` (Caffe refuses it where not)
+    ``decoupled``     weight decay shrinks the param itself (times the rate) and stays out of the gradient
+    ``takes_decay``   ``update`` adds L2 weight decay to the gradient itself, and is given its factor
     ``ranges``        solver fields of the rule with their constraints
     """
 
     type: ClassVar[str] = ""
     histories: ClassVar[int] = 1
     momentum: ClassVar[bool] = True
+    decoupled: ClassVar[bool] = False
+    takes_decay: ClassVar[bool] = False
     ranges: ClassVar[dict[str, Constraint]] = {}
 
     def __init__(self, p: Any, blobs: Sequence[Blob], names: Sequence[str] = ()) -> None:
@@ -40,10 +44,11 @@ class Rule:
         self.history: list[Array] = [np.zeros(b.shape, b.dtype) for _ in range(self.histories) for b in blobs]
         self.names: list[str] = list(names) or [b.name for b in blobs]
 
-    def update(self, k: int, w: Array, g: Array, rate: float, iteration: int) -> None:
+    def update(self, k: int, w: Array, g: Array, rate: float, iteration: int, decay: float = 0.0) -> None:
         """Change param ``k`` (values ``w``, gradient ``g``, one shape) by the learning rate ``rate``.
 
-        ``g`` may be used as scratch. ``iteration`` is the number of updates done before this one.
+        ``g`` may be used as scratch. ``iteration`` is the number of updates done before this one. ``decay`` is given
+        only to rules that take it.
         """
         raise NotImplementedError(f"{type(self).__name__}.update")
 
@@ -95,21 +100,19 @@ def find_rule(solver: Located) -> type[Rule]:
 class SGD(Rule):
     """v = momentum * v + rate * g;  w -= v."""
 
-    def update(self, k: int, w: Array, g: Array, rate: float, iteration: int) -> None:
+    takes_decay = True
+
+    def update(self, k: int, w: Array, g: Array, rate: float, iteration: int, decay: float = 0.0) -> None:
         """One step; ``history[k]`` is v."""
-        K.sgd_update(w, g, self.history[k], rate, self.p.momentum)
+        K.sgd_update(w, g, self.history[k], rate, self.p.momentum, decay)
 
 
 @rule("Nesterov")
 class Nesterov(Rule):
     """v' = momentum * v + rate * g;  w -= (1 + momentum) * v' - momentum * v."""
 
-    def update(self, k: int, w: Array, g: Array, rate: float, iteration: int) -> None:
+    takes_decay = True
+
+    def update(self, k: int, w: Array, g: Array, rate: float, iteration: int, decay: float = 0.0) -> None:
         """One step; ``history[k]`` is v."""
-        real = w.dtype.type
-        v, mu = self.history[k], real(self.p.momentum)
-        coasting = v * mu
-        np.multiply(g, real(rate), out=g)
-        np.add(coasting, g, out=v)
-        np.subtract(v * (real(1) + mu), coasting, out=g)
-        np.subtract(w, g, out=w)
+        K.nesterov_update(w, g, self.history[k], rate, self.p.momentum, decay)

@@ -21,6 +21,7 @@ _RANGES: dict[str, Constraint] = {
     "test_interval": not_negative(),
     "test_iter": not_negative(),
     "stepvalue": not_negative(),
+    "ema_decay": Constraint(low=0, high=1, high_open=True),
 }
 
 
@@ -68,17 +69,14 @@ def notice_settings(solver: Located) -> None:
         _notice(solver, "solver_mode", "netdef trains on the CPU")
     elif message.device_id:
         _notice(solver, "device_id", "netdef trains on the CPU")
-    if message.snapshot_format == HDF5:
-        _notice(solver, "snapshot_format", "snapshots are written as BINARYPROTO, which Caffe reads too")
     if message.snapshot_diff:
         _notice(solver, "snapshot_diff", "gradients are not stored in snapshots")
     if message.HasField("layer_wise_reduce"):
         _notice(solver, "layer_wise_reduce", "it is about several GPUs and has no effect on one machine's CPU")
     if message.clip_gradients == 0:
         _notice(solver, "clip_gradients", "0 sets every gradient to zero, as in Caffe", "-1 turns clipping off")
-    if message.debug_info:
-        _notice(solver, "debug_info", "the solver itself prints nothing about single blobs",
-                "`netdef grads` shows them")
+    if message.debug_info and not message.display:
+        _notice(solver, "debug_info", "shows the train net only in the iterations that display shows, and display is 0")
 
 
 def _notice(solver: Located, field: str, text: str, hint: str = "") -> None:

@@ -1,11 +1,11 @@
 """Snapshots: where they go, how a pair of files stays whole, and how one is found again.
 
-A snapshot is Caffe's pair ``<prefix>_iter_<n>.caffemodel`` and ``.solverstate``, which Caffe reads. What netdef needs
-beyond Caffe's fields to go on bit for bit (seed, pass numbers, data positions, a digest of the weights) stands as JSON
-in one field more of the .solverstate: protobuf readers keep unknown fields aside, and one file renamed into place
-cannot get out of step with itself, as a third file could.
+A snapshot is Caffe's pair ``<prefix>_iter_<n>.caffemodel`` and ``.solverstate``, which Caffe reads, or their HDF5 twins
+(.h5); with ema_decay the averages come as ``.ema.caffemodel``. What netdef needs beyond Caffe's fields to go on bit for
+bit (seed, pass numbers, data positions, digests of the weights) stands as JSON in one field more of the .solverstate:
+readers keep unknown fields aside, and one file renamed into place cannot get out of step with itself.
 
-The two files cannot be renamed in one step. Where a snapshot of the same iteration is written over, the old weights
+The files cannot be renamed in one step. Where a snapshot of the same iteration is written over, the old weights
 therefore keep a second name until the new state is in place; ``find_weights`` takes whichever file has the digest that
 the state was written with.
 """
@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from netdef import weights
@@ -25,6 +25,8 @@ from netdef.errors import NetdefError, SolverError, warn
 from netdef.solvers import state
 
 RUNS = "runs"
+WEIGHTS, AVERAGES, STATE = ".caffemodel", ".ema.caffemodel", ".solverstate"
+_ENDINGS = re.compile(r"(\.ema)?\.(caffemodel|solverstate)(\.h5)?$")
 
 
 class Snapshots:
@@ -32,19 +34,22 @@ class Snapshots:
 
     ``prefix`` is used as written, relative to the working directory (``prepare`` makes its folder); an existing folder
     gets ``stem`` as the files' name in it, as in Caffe. Without a prefix the run gets a folder of its own,
-    ``runs/<name>/<number>/``, with the next free number.
+    ``runs/<name>/<number>/``, with the next free number. ``ending`` is ".h5" for snapshots in HDF5.
     """
 
-    def __init__(self, prefix: str, name: str, stem: str) -> None:
+    def __init__(self, prefix: str, name: str, stem: str, ending: str = "") -> None:
         self._prefix = prefix
         self._name = re.sub(r"[^\w.-]+", "_", name).strip("._") or "net"
         self._stem = stem
+        self._ending = ending
         self._ready = ""
 
     def prepare(self) -> str:
         """The prefix, its folder made and probed for writing; raises SolverError where that fails. Later calls cost
         nothing."""
         if not self._ready:
+            if self._ending:
+                weights.h5py_or_error(self._prefix or RUNS)
             try:
                 self._ready = self._reserve()
                 _probe(self._ready)
@@ -55,37 +60,55 @@ class Snapshots:
         return self._ready
 
     def paths(self, iteration: int) -> tuple[Path, Path]:
-        """The .caffemodel and the .solverstate of an iteration."""
-        base = f"{self.prepare()}_iter_{iteration}"
-        return Path(base + ".caffemodel"), Path(base + ".solverstate")
+        """The .caffemodel and the .solverstate of an iteration, or their HDF5 twins."""
+        return self.path(iteration, WEIGHTS), self.path(iteration, STATE)
+
+    def path(self, iteration: int, kind: str) -> Path:
+        """The file of an iteration whose name ends in ``kind``, or its HDF5 twin."""
+        return Path(f"{self.prepare()}_iter_{iteration}{kind}{self._ending}")
+
+    def is_own(self, state: Path) -> bool:
+        """Whether a .solverstate has a name that this run would give."""
+        if not (self._prefix or self._ready):
+            return False  # it will get a new folder
+        prefix = os.path.abspath(self._ready or self._given())
+        return re.fullmatch(re.escape(prefix) + r"_iter_\d+\.solverstate(\.h5)?", os.path.abspath(state)) is not None
 
     def _reserve(self) -> str:
         if not self._prefix:
             return os.path.join(_next_run(Path(RUNS) / self._name), self._name)
+        prefix = self._given()
+        os.makedirs(os.path.dirname(prefix) or ".", exist_ok=True)
+        return prefix
+
+    def _given(self) -> str:
         if os.path.isdir(self._prefix) and self._stem:
             return os.path.join(self._prefix, self._stem)
-        os.makedirs(os.path.dirname(self._prefix) or ".", exist_ok=True)
         return self._prefix
 
 
-def save_pair(model: Path, solverstate: Path, save_model: Callable[[Path], None],
-              save_state: Callable[[str], None]) -> None:
-    """Write both files of a snapshot, weights first; whatever ends this early leaves the pair that was there whole.
+def save_set(models: Sequence[tuple[Path, Callable[[Path], None]]], solverstate: Path,
+             save_state: Callable[[list[str]], None]) -> None:
+    """Write all files of a snapshot, weights first; whatever ends this early leaves the one that was there whole.
 
-    ``save_model(path)`` writes the weights; ``save_state(digest)`` the state, with the digest of these.
+    ``models`` are weights files with what writes them; ``save_state(digests)`` writes the state with the digests of
+    these.
     """
-    aside = _aside(model)
-    if model.exists() and solverstate.exists() and _belongs(model, solverstate):
-        _keep(model, aside)
     try:
-        save_model(model)
-        save_state(digest_of(model))
+        for model, _ in models:
+            if model.exists() and solverstate.exists() and _belongs(model, solverstate):
+                _keep(model, _aside(model))
+        for model, save in models:
+            save(model)
+        save_state([digest_of(model) for model, _ in models])
     except BaseException:
-        if aside.exists():
-            os.replace(aside, model)
-            _forget(aside)  # two names of one file: then the renaming did nothing
+        for model, _ in models:
+            if _aside(model).exists():
+                os.replace(_aside(model), model)
+                _forget(_aside(model))  # two names of one file: then the renaming did nothing
         raise
-    _forget(aside)
+    for model, _ in models:
+        _forget(_aside(model))
 
 
 def digest_of(path: Path) -> str:
@@ -97,12 +120,19 @@ def digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def beside(path: Path, kind: str) -> list[Path]:
+    """The files of the same snapshot that end in ``kind``, in either format; that of the same format first."""
+    base = _ENDINGS.sub("", path.name)
+    names = [base + kind, base + kind + ".h5"]
+    return [path.with_name(name) for name in (reversed(names) if path.name.endswith(".h5") else names)]
+
+
 def find_state(path: str | os.PathLike[str]) -> Path:
     """The .solverstate that a user means: itself, or the one beside a .caffemodel. Raises SolverError."""
     given = Path(path)
-    if given.suffix == ".caffemodel":
-        found = given.with_suffix(".solverstate")
-        if not found.exists():
+    if re.search(r"\.caffemodel(\.h5)?$", given.name):
+        found = next((p for p in beside(given, STATE) if p.exists()), None)
+        if found is None:
             raise SolverError("is weights only, and there is no .solverstate beside it", where=str(path),
                               hint="give weights as `weights`, which starts at iteration 0")
         return found
@@ -111,16 +141,16 @@ def find_state(path: str | os.PathLike[str]) -> Path:
     return given
 
 
-def find_weights(learned_net: str, solverstate: Path, digest: str) -> Path:
-    """The weights that belong to a state.
+def find_weights(learned_net: str, solverstate: Path, digest: str, kind: str = WEIGHTS) -> Path:
+    """The weights that belong to a state; ``kind`` is what their names end in.
 
     They are looked for as written (relative to the working directory), then beside the state. Where the state has a
     digest, the file with this digest is taken; if none has it, the first one, with a warning. Raises SolverError with
     all places tried.
     """
-    beside = solverstate.parent
-    tried = dict.fromkeys([Path(learned_net), beside / learned_net, beside / Path(learned_net).name,
-                           solverstate.with_suffix(".caffemodel")])
+    folder = solverstate.parent
+    tried = dict.fromkeys([Path(learned_net), folder / learned_net, folder / Path(learned_net).name,
+                           *beside(solverstate, kind)])
     found = [p for p in tried if p.is_file()]
     if digest:
         for path in [q for p in tried for q in (p, _aside(p)) if q.is_file()]:
@@ -141,12 +171,12 @@ def _aside(model: Path) -> Path:
 
 
 def _belongs(model: Path, solverstate: Path) -> bool:
-    """Whether the weights are those that the state was written with (nothing known: they are)."""
+    """Whether the weights are among those that the state was written with (nothing known: they are)."""
     try:
-        digest = state.decode(weights.read_solverstate(solverstate).extra).digest
+        extra = state.decode(weights.read_solverstate(solverstate).extra)
     except NetdefError:
         return False
-    return not digest or digest == digest_of(model)
+    return not extra.digest or digest_of(model) in (extra.digest, extra.ema_digest)
 
 
 def _keep(model: Path, aside: Path) -> None:
@@ -156,7 +186,12 @@ def _keep(model: Path, aside: Path) -> None:
     try:
         os.link(model, aside)
     except OSError:
-        shutil.copyfile(model, aside)
+        part = aside.with_name(aside.name + ".tmp")
+        try:
+            shutil.copyfile(model, part)
+            os.replace(part, aside)  # a half-written second name must never take the place of the first
+        finally:
+            _forget(part)
 
 
 def _forget(path: Path) -> None:

@@ -12,15 +12,18 @@ import numpy as np
 from netdef.errors import WeightsError
 from netdef.runtime.net import Net
 
-VERSION = 1
+VERSION = 2
 _ARRAY = "__array__"
+_SINCE_2 = {"ema", "ema_digest", "monitor", "lowered", "kept"}  # absent in files of version 1
 
 
 @dataclass
 class ExtraState:
     """``train`` and ``tests`` are ``Net.state()`` of each net; ``type`` is the rule; ``digest`` that of the weights.
 
-    ``version`` 0: there was nothing to read (a file of Caffe's).
+    ``ema`` is the path of the averages as written, ``ema_digest`` theirs; ``monitor`` and ``lowered`` are the monitor's
+    state and the plateaus passed; ``kept`` the run's snapshots (``keep.plain``). ``version`` 0: there was nothing to read
+    (a file of Caffe's).
     """
 
     version: int = 0
@@ -29,11 +32,21 @@ class ExtraState:
     seed: int = 0
     train: dict[str, Any] = field(default_factory=dict)
     tests: list[dict[str, Any]] = field(default_factory=list)
+    ema: str = ""
+    ema_digest: str = ""
+    monitor: dict[str, Any] = field(default_factory=dict)
+    lowered: int = 0
+    kept: list[dict[str, Any]] = field(default_factory=list)
 
 
 def encode(extra: ExtraState) -> str:
     """One line of JSON; arrays inside states become base64 text."""
-    return json.dumps(vars(extra), default=_plain, separators=(",", ":"))
+    return encode_plain(vars(extra))
+
+
+def encode_plain(state: Any) -> str:
+    """A state as one line of JSON, equal texts for equal states."""
+    return json.dumps(state, default=_plain, separators=(",", ":"))
 
 
 def decode(text: str, where: str | None = None) -> ExtraState:
@@ -46,7 +59,8 @@ def decode(text: str, where: str | None = None) -> ExtraState:
         if version > VERSION:
             raise WeightsError(f"netdef's part of this state is of version {version}; this netdef reads up to "
                                f"{VERSION}", where=where, hint="a newer netdef wrote it")
-        return ExtraState(**{name: read[name] for name in vars(ExtraState())})
+        given = vars(ExtraState())
+        return ExtraState(**{name: read[name] for name in given if name in read or name not in _SINCE_2})
     except (ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"netdef's part of this state is damaged: {error}", where=where) from error
 

@@ -36,8 +36,16 @@ class Update:
         for k, (param, blob) in enumerate(zip(self.params, self.blobs, strict=True)):
             if param.lr_mult == 0:
                 continue
-            self._decay(blob.data, blob.diff, self.p.weight_decay * param.decay_mult)
-            self.rule.update(k, blob.data, blob.diff, rate * param.lr_mult, iteration)
+            own_rate = rate * param.lr_mult
+            decay = self.p.weight_decay * param.decay_mult
+            if self.rule.takes_decay and self.p.regularization_type != "L1":
+                self.rule.update(k, blob.data, blob.diff, own_rate, iteration, decay)  # one sweep of memory in place of two
+                continue
+            if self.rule.decoupled:
+                self._decay(blob.data, blob.data, -own_rate * decay)
+            else:
+                self._decay(blob.data, blob.diff, decay)
+            self.rule.update(k, blob.data, blob.diff, own_rate, iteration)
 
     def norm(self) -> float:
         """L2 norm of all gradients together, as they are now."""
@@ -54,9 +62,10 @@ class Update:
     def _scale(self, factor: float) -> None:
         for blob in self.blobs:
             if blob.has_diff:
-                np.multiply(blob.diff, blob.dtype.type(factor), out=blob.diff)
+                K.scale(factor, blob.diff, blob.diff)
 
     def _decay(self, w: np.ndarray, g: np.ndarray, decay: float) -> None:
+        """``g += decay * w``, or of its sign; ``g`` may be ``w`` itself, for each value is read before it is written."""
         if decay == 0:
             return
         decayed = K.l1_decay if self.p.regularization_type == "L1" else K.l2_decay

@@ -64,6 +64,23 @@ def told(solver):
     return found
 
 
+@pytest.mark.parametrize("effect", ["snapshot", "stop"])
+def test_a_snapshot_in_the_midst_of_a_test_is_exact_too(solver_file, effect):
+    """It holds the state before the test, and the test is done again as a whole."""
+    path = solver_file(DROPPING, 'test_iter: 3 test_interval: 4 max_iter: 9 random_seed: 4 snapshot_prefix: "s"')
+    straight = netdef.Solver(path, overrides=["snapshot_prefix=t"])
+    seen = told(straight)
+    straight.solve()
+    asked = netdef.Solver(path)
+    asked.listen(lambda event: asked.signals.request(effect) if event == e.Testing(4, 0) else None)
+    asked.solve()
+    again = netdef.Solver(path, snapshot="s_iter_4.solverstate")
+    later = told(again)
+    again.solve()
+    assert equal(values(straight), values(again))
+    assert [t for t in seen if t.iter >= 4] == later
+
+
 def test_dropout_and_data_do_matter_here(solver_file):
     """Without netdef's part of the state the run would go elsewhere: the test above proves something."""
     path = solver_file(DROPPING, 'max_iter: 8 snapshot: 5 snapshot_prefix: "s" random_seed: 4')
@@ -99,6 +116,30 @@ def test_a_state_of_caffe_begins_the_data_anew_and_says_so(squares, caplog):
     assert other.iter == 7 and other.net.pass_number == 14
     assert equal(values(solver)[:2], values(other)[:2]) and equal(values(other)[2:], history)
     assert found == [e.Restored(7, "c.solverstate", "c.caffemodel", False)]
+
+
+@pytest.mark.parametrize("given", [0, 1])
+def test_snapshots_in_hdf5(squares, given):
+    pytest.importorskip("h5py")
+    solver = squares("snapshot_format: HDF5 momentum: 0.9")
+    solver.step(3)
+    paths = solver.snapshot()
+    assert [p.name.partition("_iter_")[2] for p in paths] == ["3.caffemodel.h5", "3.solverstate.h5"]
+    other = squares("snapshot_format: HDF5 momentum: 0.9", seed=8)
+    other.restore(paths[given])
+    assert other.iter == 3 and other.net.seed == solver.net.seed and equal(values(solver), values(other))
+    for one in (solver, other):
+        one.step(2)
+    assert equal(values(solver), values(other))
+
+
+def test_a_real_state_in_hdf5(shared, monkeypatch):
+    pytest.importorskip("h5py")
+    monkeypatch.chdir(shared / "conformance/solvers")
+    solver = netdef.Solver("h5.solver.prototxt", snapshot="h5snap_iter_10.solverstate.h5")
+    saved = weights.read("h5snap_iter_10.caffemodel.h5")
+    assert solver.iter == 10 and any(h.any() for h in solver.update.rule.history)
+    np.testing.assert_array_equal(solver.net.params["ip"][0].data, saved.layers["ip"][0])
 
 
 def test_the_weights_beside_a_state_do_as_well(squares):

@@ -6,8 +6,8 @@ import pytest
 from netdef.solvers.rules import rules
 
 
-def test_the_rules_of_caffe():
-    assert set(rules()) == {"SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"}
+def test_the_rules_of_caffe_and_one_more():
+    assert set(rules()) == {"SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW"}
 
 
 @pytest.mark.parametrize(("text", "expected"), [

@@ -14,15 +14,17 @@ from netdef.solvers.snapshot import Snapshots, find_weights
 
 
 def values(solver):
-    return b"".join(a.tobytes() for a in [*(p.data for p in solver.net.params["ip"]), *solver.update.rule.history])
+    learned = [p.data for p in solver.net.params["ip"]]
+    averages = [] if solver.ema is None else [p.data for p in solver.averages().params["ip"]]
+    return b"".join(a.tobytes() for a in [*learned, *solver.update.rule.history, *averages])
 
 
 @pytest.fixture
 def trained(squares):
-    """``trained(seed)``: a solver after three iterations, and the bytes of what it learned."""
+    """``trained(seed, text)``: a solver after three iterations, and the bytes of what it learned."""
 
-    def make(seed):
-        solver = squares('momentum: 0.9 snapshot_prefix: "s"', seed=seed)
+    def make(seed, text=""):
+        solver = squares('momentum: 0.9 snapshot_prefix: "s" ' + text, seed=seed)
         solver.step(3)
         return solver, values(solver)
 
@@ -212,9 +214,13 @@ def operations(faults, solver):
     return faults.count
 
 
+EXTRAS = ["", "ema_decay: 0.9"]
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
 @pytest.mark.parametrize("kind", [OSError, Killed])
-def test_an_earlier_snapshot_stays_whole(trained, faults, kind):
-    solver, learned = trained(1)
+def test_an_earlier_snapshot_stays_whole(trained, faults, kind, extra):
+    solver, learned = trained(1, extra)
     solver.snapshot()
     solver.step(1)
     number = operations(faults, solver)
@@ -223,23 +229,24 @@ def test_an_earlier_snapshot_stays_whole(trained, faults, kind):
         for name in Path().glob("*_iter_4.*"):
             name.unlink()
         faults.during(k, kind, solver.snapshot)
-        again, _ = trained(5)
+        again, _ = trained(5, extra)
         again.restore("s_iter_3.solverstate")
         assert values(again) == learned, f"operation {k}"
         if kind is OSError:
             assert not list(Path().glob(".*tmp")), "nothing half-done is left lying about"
 
 
+@pytest.mark.parametrize("extra", EXTRAS)
 @pytest.mark.parametrize("kind", [OSError, Killed])
-def test_a_snapshot_written_over_is_the_old_or_the_new_one(trained, faults, kind):
-    old, was = trained(1)
-    new, will = trained(2)
+def test_a_snapshot_written_over_is_the_old_or_the_new_one(trained, faults, kind, extra):
+    old, was = trained(1, extra)
+    new, will = trained(2, extra)
     old.snapshot()
     number = operations(faults, new)
     for k in range(number):
         old.snapshot()
         came_through = faults.during(k, kind, new.snapshot)
-        again, _ = trained(5)
+        again, _ = trained(5, extra)
         again.restore("s_iter_3.solverstate")
         assert values(again) in (was, will)
         if came_through:
@@ -247,6 +254,27 @@ def test_a_snapshot_written_over_is_the_old_or_the_new_one(trained, faults, kind
         elif kind is OSError:
             assert values(again) == was
             assert Path("s_iter_3.caffemodel").read_bytes() and not Path(".s_iter_3.previous.caffemodel").exists()
+
+
+@pytest.mark.parametrize("kind", [OSError, Killed])
+def test_deleting_old_snapshots_never_leaves_none(trained, faults, kind):
+    """Whatever fails, a state with its weights is there; where all came through, only the last one is."""
+    solver, before = trained(1, "snapshot: 1 snapshot_keep: 1 ema_decay: 0.9")
+    kept = {p.name: p.read_bytes() for p in Path().glob("s_iter_3.*")}
+    assert faults.during(None, OSError, lambda: solver.step(1))
+    number, after = faults.count, values(solver)
+    again, _ = trained(5, "ema_decay: 0.9")
+    for k in range(number):
+        for path in [*Path().glob("s_iter_*"), *Path().glob(".s_iter_*")]:
+            path.unlink()
+        for name, content in kept.items():
+            Path(name).write_bytes(content)
+        solver.restore("s_iter_3.solverstate")
+        faults.during(k, kind, lambda: solver.step(1))
+        newest = "s_iter_4.solverstate" if Path("s_iter_4.solverstate").exists() else "s_iter_3.solverstate"
+        again.restore(newest)
+        assert values(again) == (after if "4" in newest else before), f"operation {k}"
+    assert number > 25 and newest == "s_iter_4.solverstate"
 
 
 def test_two_kills_in_a_row(trained, faults):

@@ -149,6 +149,26 @@ def test_a_loss_that_is_not_finite_is_warned_of_once_and_training_goes_on(pull, 
     assert len(caplog.records) == 1 and "the loss is nan at iteration 1" in caplog.text
 
 
+def test_a_listener_can_have_an_update_left_out(pull):
+    """Params and histories stay, the iteration counts; only the coming update is meant."""
+    solver = pull([1, math.nan, 1], "base_lr: 1 momentum: 0.5")
+
+    def skip(event):
+        if isinstance(event, e.GradientsReady) and not math.isfinite(event.loss):
+            solver.skip_update()
+
+    solver.listen(skip)
+    solver.step(1)
+    v = solver.update.rule.history
+    before = [b.data.copy() for b in solver.net.param_blobs], [h.copy() for h in v]
+    solver.step(1)
+    assert solver.iter == 2
+    assert all((a == b.data).all() for a, b in zip(before[0], solver.net.param_blobs, strict=True))
+    assert all((a == b).all() for a, b in zip(before[1], v, strict=True))
+    solver.step(1)
+    assert any((a != b.data).any() for a, b in zip(before[0], solver.net.param_blobs, strict=True))
+
+
 def test_same_seed_same_run_and_another_seed_another(squares):
     runs = [squares(seed=seed) for seed in (1, 1, 2)]
     for solver in runs:

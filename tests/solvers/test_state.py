@@ -30,8 +30,15 @@ def test_damage_is_reported(text):
 
 
 def test_a_later_version_is_refused():
-    with pytest.raises(WeightsError, match="of version 9; this netdef reads up to 1"):
+    with pytest.raises(WeightsError, match="of version 9; this netdef reads up to 2"):
         decode('{"version": 9}')
+
+
+def test_an_earlier_version_lacks_what_came_later():
+    text = '{"version": 1, "type": "SGD", "digest": "", "seed": 3, "train": {}, "tests": []}'
+    assert decode(text) == ExtraState(1, "SGD", "", 3)
+    with pytest.raises(WeightsError, match="damaged"):
+        decode(text.replace('"seed": 3, ', ""))
 
 
 def test_what_no_state_can_hold():

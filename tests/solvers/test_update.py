@@ -116,7 +116,7 @@ def step_of(p, g, memory, t):
         u = g * np.sqrt((delta + memory.get("u", 0)) / (delta + memory["h"]))
         memory["u"] = mu * memory.get("u", 0) + (1 - mu) * u**2
         return rate * u
-    assert kind == "Adam"
+    assert kind in ("Adam", "AdamW")
     memory["m"] = mu * memory.get("m", 0) + (1 - mu) * g
     memory["v"] = p.momentum2 * memory.get("v", 0) + (1 - p.momentum2) * g**2
     corrected = rate * math.sqrt(1 - p.momentum2**t) / (1 - mu**t)
@@ -138,7 +138,9 @@ def test_least_squares_follows_the_closed_form(squares, table, kind, rate, decay
         grads = gradient(table, w, b, t * iter_size * 4, iter_size, 4)
         norm = iter_size * math.sqrt(sum((g**2).sum() for g in grads))
         scale = clip / norm if 0 < clip < norm else 1
-        w, b = (v - step_of(solver.param, scale * g + solver.param.weight_decay * v, memory, t + 1)
+        coupled = solver.param.weight_decay if kind != "AdamW" else 0
+        shrunk = 1 - solver.param.base_lr * (solver.param.weight_decay - coupled)
+        w, b = (v * shrunk - step_of(solver.param, scale * g + coupled * v, memory, t + 1)
                 for v, g, memory in zip((w, b), grads, memories, strict=True))
         solver.step(1)
         np.testing.assert_allclose(ip[0].data, w, rtol=1e-9, atol=1e-10)
