@@ -2,7 +2,8 @@
 
 Numba's own cache looks at the file of the function only: it does not notice a change in a helper of another file, and it lies
 beside the source, which an installed package may not write to. Ours is the user's cache folder, one sub-folder for each digest of
-all kernel sources and of the compiler, so that whatever changes makes a new folder and nothing stale is ever loaded.
+all kernel sources and of the compiler, so that whatever changes makes a new folder and nothing stale is ever loaded. A process
+that adds to the cache removes all but the folders used last.
 """
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ import hashlib
 import logging
 import os
 import platform
+import re
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,6 +30,11 @@ from netdef.errors import warn
 log = logging.getLogger("netdef")
 
 _HERE = Path(__file__).parent
+
+KEPT = 3
+"""Folders that stay: this version's, and those of two other versions of netdef, Numba or Python."""
+
+_OURS = re.compile(r"[0-9a-f]{20}(\.gone-\d+)?")
 
 
 def folder() -> Path:
@@ -136,6 +144,7 @@ class KernelCache(caching.FunctionCache):
         """Keep a compiled function; warns once where the disk refuses."""
         try:
             super().save_overload(sig, data)
+            _prune_once()
         except OSError as error:
             _warn_once(f"a compiled kernel could not be kept ({error}); it will be compiled again in the next run")
 
@@ -155,9 +164,53 @@ def attach(dispatcher: Any, on_miss: Callable[[str], None]) -> None:
     """Give a Numba dispatcher its cache; ``on_miss`` gets a phrase about the place before each compilation."""
     try:
         dispatcher._cache = KernelCache(dispatcher.py_func, on_miss)
+        _mark_used_once(dispatcher._cache.cache_path)
     except RuntimeError as error:  # Numba found no place at all
         _warn_once(f"compiled kernels cannot be kept: {error}")
         dispatcher._cache = NoCache(on_miss)
+
+
+def prune(kernels: Path, keep: int = KEPT) -> list[str]:
+    """Remove all folders of compiled kernels in ``kernels`` but the ``keep`` used last; the names of those removed.
+
+    A folder is renamed first, so that for other processes it is there whole or not at all: they compile what they miss and
+    make it anew. What another process removes or holds open at this moment is left to it.
+    """
+    def last_use(path: Path) -> float:
+        try:
+            return path.stat().st_mtime
+        except OSError:
+            return 0.0
+
+    try:
+        found = [path for path in kernels.iterdir() if _OURS.fullmatch(path.name) and path.is_dir()]
+    except OSError:
+        return []
+    whole = sorted((path for path in found if not path.suffix), key=last_use, reverse=True)
+    gone = [path for path in found if path.suffix]  # a process ended while it removed them
+    removed = []
+    for path in whole[keep:]:
+        aside = path.with_name(f"{path.name}.gone-{os.getpid()}")
+        with suppress(OSError):
+            path.rename(aside)
+            gone.append(aside)
+            removed.append(path.name)
+    for path in gone:
+        shutil.rmtree(path, ignore_errors=True)
+    return removed
+
+
+@cache
+def _prune_once() -> None:
+    for name in prune(folder().parent):
+        log.debug("kernel cache: removed %s, which was not used lately", name)
+
+
+@cache
+def _mark_used_once(path: str) -> None:
+    """Give this version's folder the present time: the last use of a folder decides what is pruned."""
+    with suppress(OSError):
+        os.utime(path)
 
 
 @cache

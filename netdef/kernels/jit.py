@@ -25,7 +25,9 @@ from netdef.kernels import threads
 threads.prepare()  # before Numba is loaded
 
 import numba  # noqa: E402
+from llvmlite import ir  # noqa: E402
 from numba import prange  # noqa: E402, F401 - kernels take it from here
+from numba.extending import intrinsic  # noqa: E402
 
 from netdef.kernels import cache  # noqa: E402
 
@@ -123,6 +125,14 @@ def kernel(signature: str, *, fastmath: bool = False) -> Callable[[Callable[...,
 def helper(function: Callable[..., Any]) -> Any:
     """Decorator: a function that is called from kernels only, and compiled into them."""
     return numba.njit(nogil=True, error_model="numpy", inline="never")(function)
+
+
+@intrinsic
+def float_from_bits(typing_context, bits):
+    """In kernels: the float32 whose bits are those of an int32."""
+    def generate(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.FloatType())
+    return numba.float32(numba.int32), generate
 
 
 def warm(progress: Callable[[int, int, str], None] | None = None) -> int:

@@ -26,6 +26,9 @@ LEAST_SWEEP = 1 << 18
 """The same for kernels that NumPy does in a few vectorised sweeps: waking threads costs 30 microseconds, which pays only
 where the arrays leave the second-level cache."""
 
+RUN = 16
+"""Least places of a channel for kernels that go through (outer, channels, places) channel by channel."""
+
 _DTYPES = frozenset(np.dtype(t) for t in (np.float32, np.bool_, np.uint8, np.int32, np.uint32))
 
 
@@ -39,19 +42,25 @@ class Row(NamedTuple):
     least: int = LEAST
     axes: tuple[int, ...] | None = None
     """ranks that the compiled twin takes for its first argument; None: any"""
+    run: int = 1
+    """least size of the last axis of its first argument: shorter runs cost more than NumPy's sweeps"""
+    doubles: tuple[int, ...] = ()
+    """arguments that are float64 whatever the dtype of the others"""
 
 
 ROWS = (
     Row("relu_forward", "activation", True, least=LEAST_SWEEP),
     Row("relu_backward", "activation", True),
-    Row("sigmoid_forward", "activation"),
+    Row("elu_forward", "activation", True),
+    Row("elu_backward", "activation", True, least=LEAST_SWEEP),
+    Row("sigmoid_forward", "activation", True),
     Row("sigmoid_backward", "activation", True, least=LEAST_SWEEP),
-    Row("tanh_forward", "activation"),
+    Row("tanh_forward", "activation", True),
     Row("tanh_backward", "activation", True, least=LEAST_SWEEP),
-    Row("softmax_forward", "softmax"),
-    Row("softmax_backward", "softmax"),
-    Row("softmax_loss_forward", "softmax"),
-    Row("softmax_loss_backward", "softmax"),
+    Row("softmax_forward", "softmax", True),
+    Row("softmax_backward", "softmax", True),
+    Row("softmax_loss_forward", "softmax", True, sized_by=(1,)),
+    Row("softmax_loss_backward", "softmax", True),
     Row("philox_bits", "philox", True, sized_by=(1,)),
     Row("dropout_forward", "dropout", True),
     Row("dropout_backward", "dropout", True),
@@ -68,9 +77,18 @@ ROWS = (
     Row("lrn_across_backward", "lrn", True),
     Row("lrn_within_forward", "lrn", True),
     Row("lrn_within_backward", "lrn", True),
-    Row("standardize", "standardize"),
-    Row("standardize_backward", "standardize"),
+    Row("standardize", "standardize", True, run=RUN, doubles=(4, 5)),
+    Row("standardize_backward", "standardize", True, run=RUN),
+    Row("shift_divide", "standardize", True, run=RUN, doubles=(1,), least=LEAST_SWEEP),
     Row("group_mean", "standardize"),
+    Row("scale_forward", "scaling", True, run=RUN, least=LEAST_SWEEP),
+    Row("scale_backward", "scaling", True, sized_by=(1,), run=RUN, least=LEAST_SWEEP),
+    Row("bias_forward", "scaling", True, run=RUN, least=LEAST_SWEEP),
+    Row("prelu_forward", "scaling", True, run=RUN),
+    Row("prelu_backward", "scaling", True, run=RUN),
+    Row("larger", "eltwise", True),
+    Row("larger_yet", "eltwise", True),
+    Row("larger_backward", "eltwise", True),
     Row("l2_normalize_forward", "l2_normalize"),
     Row("l2_normalize_backward", "l2_normalize"),
     Row("im2col", "im2col", True, sized_by=(5,), axes=(3, 4)),
@@ -87,12 +105,14 @@ ROWS = (
     Row("bias_add", "linear"),
     Row("bias_grad", "linear", True, least=LEAST_SWEEP),
     Row("axpy", "linear", True, sized_by=(1,), least=LEAST_SWEEP),
-    Row("scale", "linear"),
-    Row("add", "linear"),
-    Row("multiply", "linear"),
+    Row("scale", "linear", True, sized_by=(1,), least=LEAST_SWEEP),
+    Row("add", "linear", True, least=LEAST_SWEEP),
+    Row("multiply", "linear", True, least=LEAST_SWEEP),
     Row("take_rows", "rows"),
     Row("add_rows", "rows"),
     Row("sgd_update", "update", True, least=LEAST_SWEEP),
+    Row("nesterov_update", "update", True, least=LEAST_SWEEP),
+    Row("adam_update", "update", True, least=LEAST_SWEEP),
     Row("l2_decay", "update", True, least=LEAST_SWEEP),
     Row("l1_decay", "update", True, least=LEAST_SWEEP),
     Row("sum_squares", "update", True, least=LEAST_SWEEP),
@@ -130,7 +150,9 @@ class Entry:
             return False
         if row.axes is not None and args[0].ndim not in row.axes:
             return False
-        return all(_plain(a) for a in args if isinstance(a, np.ndarray))
+        if row.run > 1 and args[0].shape[-1] < row.run:
+            return False
+        return all(_plain(a, i in row.doubles) for i, a in enumerate(args) if isinstance(a, np.ndarray))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs:
@@ -151,9 +173,9 @@ def _load(kind: str, row: Row) -> Callable[..., Any]:
     return getattr(importlib.import_module(f"netdef.kernels.{kind}.{row.file}"), row.name)
 
 
-def _plain(a: np.ndarray) -> bool:
+def _plain(a: np.ndarray, double: bool) -> bool:
     flags = a.flags
-    return a.dtype in _DTYPES and flags.c_contiguous and flags.aligned
+    return (a.dtype == np.float64 if double else a.dtype in _DTYPES) and flags.c_contiguous and flags.aligned
 
 
 TABLE: Mapping[str, Entry] = {row.name: Entry(row) for row in ROWS}

@@ -77,12 +77,10 @@ class BatchNorm(Layer):
         if self.stored:
             mean, var = self._stored(params)
             divisor[...] = np.sqrt(var + eps)
-            np.subtract(x, mean.astype(x.dtype)[:, None], out=y)
-            np.divide(y, divisor[:, None], out=y)
+            K.shift_divide(x, mean, divisor, y)
             return
         mean, var, made = ctx.scratch["mean"], ctx.scratch["var"], ctx.workspace["standardized"].reshape(x.shape)
-        K.standardize(x, eps, False, ctx.scratch["buffer"].reshape(x.shape), mean, var, divisor, made)
-        y[...] = made
+        K.standardize(x, eps, False, ctx.scratch["buffer"].reshape(x.shape), mean, var, divisor, made, y)
         if x.size and params[0].data.flags.writeable:
             self._note(params, mean, var, x.size // len(mean))
 
@@ -92,7 +90,7 @@ class BatchNorm(Layer):
         dy, dx = (a.reshape(self._groups(a.shape)) for a in (tops[0].diff, bottoms[0].diff))
         divisor = ctx.workspace["divisor"]
         if self.stored:
-            np.divide(dy, divisor[:, None], out=dx)
+            K.scale_forward(dy, 1 / divisor, None, None, dx)
         else:
             made, buffer = (a.reshape(dy.shape) for a in (ctx.workspace["standardized"], ctx.scratch["buffer"]))
             K.standardize_backward(dy, made, divisor, None, buffer, dx)

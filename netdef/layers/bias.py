@@ -54,7 +54,7 @@ class Bias(Layer):
         bias = (params or bottoms[1:])[0].data
         axis = spread_axis(self.options.axis, tops[0].shape, bias.shape)
         x, y = (folded(b.data, bias.shape, axis) for b in (bottoms[0], tops[0]))
-        np.add(x, bias.reshape(-1, 1), out=y)
+        K.bias_forward(x, bias.reshape(-1), y)
 
     def backward(self, ctx, tops, params, bottoms, need):
         dy, dx = tops[0].diff, bottoms[0].diff

@@ -92,8 +92,7 @@ class Eltwise(Layer):
             if self.operation == SUM:
                 K.scale(self.coeff[i], dy, dx)
             elif self.operation == MAX:
-                dx[...] = 0  # not a product with 0: that would spread an infinite dy as NaN
-                np.copyto(dx, dy, where=ctx.workspace["winner"] == i)
+                K.larger_backward(dy, ctx.workspace["winner"], i, dx)
             elif self.stable:
                 _product([b.data for k, b in enumerate(bottoms) if k != i], dx)
                 K.multiply(dx, dy, dx)
@@ -115,11 +114,6 @@ def _product(values: list[np.ndarray], out: np.ndarray) -> None:
 
 def _largest(values: list[np.ndarray], out: np.ndarray, winner: np.ndarray) -> None:
     """out = elementwise maximum; winner = the number of the array it came from, by Caffe's rule for ties."""
-    first = values[0] > values[1]  # false where either is NaN
-    np.logical_not(first, out=winner, casting="unsafe")
-    np.copyto(out, values[1])
-    np.copyto(out, values[0], where=first)
+    K.larger(values[0], values[1], out, winner)
     for i, x in enumerate(values[2:], start=2):
-        larger = x > out
-        np.copyto(out, x, where=larger)
-        winner[larger] = i
+        K.larger_yet(x, i, out, winner)

@@ -1,8 +1,7 @@
 """ELU: the exponential linear unit."""
 from __future__ import annotations
 
-import numpy as np
-
+from netdef import kernels as K
 from netdef.layers.base import Array, Inferred, Layer
 from netdef.layers.registry import register
 
@@ -43,21 +42,12 @@ class ELU(Layer):
 
     def infer(self, bottom_shapes):
         shape = bottom_shapes[0]
-        return Inferred(tops=[shape], scratch={"low": Array(shape), "positive": Array(shape, "bool")})
+        return Inferred(tops=[shape], scratch={"low": Array(shape)})
 
     def forward(self, ctx, bottoms, params, tops):
-        x, y, low = bottoms[0].data, tops[0].data, ctx.scratch["low"]
-        np.minimum(x, 0, out=low)
-        np.expm1(low, out=low)
-        low *= self.alpha
-        np.maximum(x, 0, out=y)
-        y += low
+        K.elu_forward(bottoms[0].data, self.alpha, ctx.scratch["low"], tops[0].data)
 
     def backward(self, ctx, tops, params, bottoms, need):
         if need.bottoms[0]:
             seen = bottoms[0].data if self.alpha < 0 else tops[0].data
-            slope, positive = ctx.scratch["low"], ctx.scratch["positive"]
-            np.add(tops[0].data, self.alpha, out=slope)
-            np.greater(seen, 0, out=positive)
-            np.copyto(slope, 1, where=positive)
-            np.multiply(tops[0].diff, slope, out=bottoms[0].diff)
+            K.elu_backward(seen, tops[0].data, tops[0].diff, self.alpha, ctx.scratch["low"], bottoms[0].diff)

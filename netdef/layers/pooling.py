@@ -27,8 +27,8 @@ class Pooling(Layer):
 
     Formula: MAX: y = the largest x of the window; dx = dy for the first such x in scan order, else 0.
     AVE: y = sum of x / s, where s is the window's size clipped to image + pad: padding counts, what hangs over it does
-    not; dx = dy / s. STOCHASTIC: while training y = one x, drawn with probability x / sum of x, for which
-    dx = dy, else 0; in the TEST phase y = sum of x^2 / sum of x.
+    not; dx = dy / s. STOCHASTIC: while training y = one x, drawn with probability x / sum of x;
+    dx = dy for that x, else 0; in the TEST phase y = sum of x^2 / sum of x.
 
     Shapes: bottom (N, C, H, W), top (N, C, H', W') with H' = ceil((H + 2 * pad - kernel) / stride) + 1 (``round_mode:
     FLOOR`` rounds down); with padding, a last window that would start behind image + pad is left out. MAX may have a

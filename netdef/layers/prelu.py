@@ -51,29 +51,16 @@ class PReLU(Layer):
                         workspace={"x": Array(shape)} if self.keeps_x else {}, scratch={"low": Array(shape)})
 
     def forward(self, ctx, bottoms, params, tops):
-        x, y, low = bottoms[0].data, tops[0].data, ctx.scratch["low"]
-        if self.keeps_x and ctx.backward:
-            ctx.workspace["x"][...] = x
-        np.minimum(x, 0, out=low)
-        low *= self._slope(params[0].data, x.ndim)
-        np.maximum(x, 0, out=y)
-        y += low
+        kept = self._channels(ctx.workspace["x"]) if self.keeps_x and ctx.backward else None
+        x, low, y = map(self._channels, (bottoms[0].data, ctx.scratch["low"], tops[0].data))
+        K.prelu_forward(x, params[0].data.reshape(-1), kept, low, y)
 
     def backward(self, ctx, tops, params, bottoms, need):
         x = ctx.workspace["x"] if self.keeps_x else bottoms[0].data
-        dy, low = tops[0].diff, ctx.scratch["low"]
-        if need.params[0]:  # first: in place, dx overwrites dy
-            np.minimum(x, 0, out=low)
-            low *= dy
-            K.bias_grad(self._channels(low), params[0].diff.reshape(-1))
-        if need.bottoms[0]:
-            low[...] = self._slope(params[0].data, x.ndim)
-            np.copyto(low, 1, where=x > 0)
-            np.multiply(dy, low, out=bottoms[0].diff)
-
-    def _slope(self, slope: np.ndarray, ndim: int) -> np.ndarray:
-        """The slopes, (1, C, 1, ...) or a single one."""
-        return slope if self.options.channel_shared else slope.reshape(1, -1, *(1,) * (ndim - 2))
+        x, dy, low = map(self._channels, (x, tops[0].diff, ctx.scratch["low"]))
+        dslope = params[0].diff.reshape(-1) if need.params[0] else None
+        dx = self._channels(bottoms[0].diff) if need.bottoms[0] else None
+        K.prelu_backward(x, dy, params[0].data.reshape(-1), low, dslope, dx)
 
     def _channels(self, a: np.ndarray) -> np.ndarray:
         """(N, C, rest), or (1, 1, all) where the channels share their slope."""

@@ -1,8 +1,6 @@
 """Scale: multiplies by a blob along some axes, and may add another."""
 from __future__ import annotations
 
-import numpy as np
-
 from netdef import kernels as K
 from netdef.layers.base import Array, Inferred, Layer, ParamInit, between
 from netdef.layers.bias import check_spread, folded, spread_axis, spread_shape
@@ -63,25 +61,21 @@ class Scale(Layer):
 
     def forward(self, ctx, bottoms, params, tops):
         scale = params[0].data if self.own else bottoms[1].data
-        if self.keeps_x and ctx.backward:
-            ctx.workspace["x"][...] = bottoms[0].data
         axis = spread_axis(self.options.axis, tops[0].shape, scale.shape)
         x, y = (folded(b.data, scale.shape, axis) for b in (bottoms[0], tops[0]))
-        np.multiply(x, scale.reshape(-1, 1), out=y)
-        if self.options.bias_term:
-            K.bias_add(y, params[-1].data.reshape(-1))
+        kept = folded(ctx.workspace["x"], scale.shape, axis) if self.keeps_x and ctx.backward else None
+        bias = params[-1].data.reshape(-1) if self.options.bias_term else None
+        K.scale_forward(x, scale.reshape(-1), bias, kept, y)
 
     def backward(self, ctx, tops, params, bottoms, need):
         scale = params[0] if self.own else bottoms[1]
         axis = spread_axis(self.options.axis, tops[0].shape, scale.shape)
-        dy = folded(tops[0].diff, scale.shape, axis)
-        if self.options.bias_term and need.params[-1]:  # dx last: in place, it overwrites dy
-            K.bias_grad(dy, params[-1].diff.reshape(-1))
-        if need.params[0] if self.own else need.bottoms[1]:
-            if not self.own:
-                scale.diff[...] = 0
-            product = ctx.scratch["product"]
-            np.multiply(tops[0].diff, ctx.workspace["x"] if self.keeps_x else bottoms[0].data, out=product)
-            K.bias_grad(folded(product, scale.shape, axis), scale.diff.reshape(-1))
-        if need.bottoms[0]:
-            np.multiply(dy, scale.data.reshape(-1, 1), out=folded(bottoms[0].diff, scale.shape, axis))
+        learns = need.params[0] if self.own else need.bottoms[1]
+        if learns and not self.own:
+            scale.diff[...] = 0
+        x, dy, buffer = (folded(a, scale.shape, axis) for a in (
+            ctx.workspace["x"] if self.keeps_x else bottoms[0].data, tops[0].diff, ctx.scratch["product"]))
+        dscale = scale.diff.reshape(-1) if learns else None
+        dbias = params[-1].diff.reshape(-1) if self.options.bias_term and need.params[-1] else None
+        dx = folded(bottoms[0].diff, scale.shape, axis) if need.bottoms[0] else None
+        K.scale_backward(x, dy, scale.data.reshape(-1), buffer, dscale, dbias, dx)

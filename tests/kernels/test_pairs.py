@@ -131,7 +131,75 @@ def regions():
         yield x, rois, empty(count, 5, 3, 4), empty(count, 5, 3, 4, dtype=np.int32)
 
 
+CHANNELS = [(0, 3, 4), (1, 1, 1), (2, 3, 5), (3, 7, 300), (1, 2, 70_001)]  # outer, channels, places
+
+
+def channels():
+    """x, one value a channel, and an output; apart and in place."""
+    for shape in CHANNELS:
+        x = real(*shape)
+        yield x, real(shape[1]), empty(*shape)
+        yield x, real(shape[1]), x
+
+
+def standardizations():
+    """Arguments of standardize: both kinds of eps, in place and apart, with and without a second output."""
+    for x, one, out in channels():
+        mean, var = (np.empty(len(one)) for _ in range(2))
+        yield x + 3, 0.1, out is x, empty(*x.shape), mean, var, one, empty(*x.shape)
+        yield x, 0.1, False, empty(*x.shape), mean, var, one, empty(*x.shape), out
+
+
+def scores():
+    """x or (y, dy) of softmax: classes side by side and apart, in place, and values that are not finite."""
+    for shape in [(0, 3, 1), (1, 1, 1), (3, 10, 1), (70, 1003, 1), (2, 5, 7), (3, 21, 700)]:
+        yield real(*shape) * 30
+    x = real(6, 20, 1)
+    x[0, 3], x[1, 0], x[2, 7], x[3], x[4, 1:] = np.nan, np.inf, -np.inf, -np.inf, 1e30
+    yield x
+    yield np.moveaxis(x, 0, 2).reshape(1, 20, 6)
+
+
+def labels(prob):
+    """Labels of some places, among them ignored (255) and bad ones."""
+    wanted = RNG.integers(0, prob.shape[1], (prob.shape[0], prob.shape[2])).astype(np.float32)
+    for k, odd in enumerate((255, -1, 1e20, np.nan, 0.7)):
+        wanted.reshape(-1)[k + 2: k + 3] = odd
+    return wanted
+
+
 CASES = {
+    "elu_forward": lambda: [(x, 0.7, empty(*x.shape), out) for x, out in vectors()],
+    "elu_backward": lambda: [(a, b, real(a.size), 0.7, empty(a.size), out) for a, b, out in pairs()],
+    "sigmoid_forward": vectors,
+    "tanh_forward": vectors,
+    "softmax_forward": lambda: [(x, out) for x in scores() for out in (x, empty(*x.shape))],
+    "softmax_backward": lambda: [(real(*x.shape), real(*x.shape), empty(*x.shape)) for x in scores()],
+    "softmax_loss_forward": lambda: [(np.abs(real(*x.shape)), labels(x), ignore) for x in scores() for ignore in (None, 255)],
+    "softmax_loss_backward": lambda: [(p, labels(p), ignore, 0.3, out) for p in (np.abs(real(*x.shape)) for x in scores())
+                                      for ignore in (None, 255) for out in (p, empty(*p.shape))],
+    "standardize": standardizations,
+    "standardize_backward": lambda: [(dy, real(*dy.shape), np.abs(one) + 1, gain, empty(*dy.shape), out)
+                                     for dy, one, out in channels() for gain in (None, one)],
+    "shift_divide": lambda: [(x, one.astype(np.float64), np.abs(one) + 1, out) for x, one, out in channels()],
+    "scale_forward": lambda: [(x, one, bias, kept, out) for x, one, out in channels()
+                              for bias in (None, real(len(one))) for kept in (None, empty(*x.shape))],
+    "scale_backward": lambda: [(real(*x.shape), x, one, empty(*x.shape), *(real(len(one)) if w else None for w in want[:2]),
+                                out if want[2] else None) for x, one, out in channels() for want in np.ndindex(2, 2, 2)],
+    "bias_forward": channels,
+    "prelu_forward": lambda: [(x, one, kept, empty(*x.shape), out) for x, one, out in channels()
+                              for kept in (None, empty(*x.shape))],
+    "prelu_backward": lambda: [(real(*x.shape), x, one, empty(*x.shape), real(len(one)) if want[0] else None,
+                                out if want[1] else None) for x, one, out in channels() for want in np.ndindex(2, 2)],
+    "larger": lambda: [(np.round(a), np.round(b), empty(*a.shape), empty(*a.shape, dtype=np.int32)) for a, b, _ in pairs()],
+    "larger_yet": lambda: [(np.round(a), 2, np.round(b), empty(*a.shape, dtype=np.int32)) for a, b, _ in pairs()],
+    "larger_backward": lambda: [(real(n), RNG.integers(0, 3, n).astype(np.int32), 1, empty(n)) for n in SIZES],
+    "scale": lambda: [(-0.3, x, out) for x, out in vectors()],
+    "add": pairs,
+    "multiply": pairs,
+    "nesterov_update": lambda: [(real(n), real(n), real(n), 0.1, 0.9, decay) for n in SIZES for decay in (0.0, 0.01)],
+    "adam_update": lambda: [(real(n), real(n), real(n), np.abs(real(n)), 0.1, 0.9, 0.99, 1e-8, decay)
+                            for n in SIZES for decay in (0.0, 0.01)],
     "relu_forward": lambda: [*vectors(0.0), *vectors(0.1)],
     "relu_backward": lambda: [*pairs(0.0), *pairs(0.1)],
     "sigmoid_backward": pairs,
@@ -165,14 +233,15 @@ CASES = {
     "conv_bias_grad": lambda: [(dy, real(dy.shape[1])) for dy in matrices()],
     "bias_grad": lambda: [(dy, real(dy.shape[1])) for dy in matrices()],
     "axpy": lambda: [(a, real(n), real(n)) for n in SIZES for a in (1.0, -0.3)],
-    "sgd_update": lambda: [(real(n), real(n), real(n), 0.1, 0.9) for n in SIZES],
+    "sgd_update": lambda: [(real(n), real(n), real(n), 0.1, 0.9, decay) for n in SIZES for decay in (0.0, 0.01)],
     "l2_decay": lambda: [(real(n), 0.01, real(n)) for n in SIZES],
     "l1_decay": lambda: [(np.round(real(n)), 0.01, real(n)) for n in SIZES],
     "sum_squares": lambda: [(real(n),) for n in SIZES],
     "sum_abs": lambda: [(real(n),) for n in SIZES],
 }
 SCRATCH = {"conv_forward": 7, "conv_backward_data": 6, "conv_backward_weights": 6, "lrn_across_backward": 6,
-           "lrn_within_backward": 6}  # worthless after the call
+           "lrn_within_backward": 6, "elu_forward": 2, "elu_backward": 4, "standardize": 3, "standardize_backward": 4,
+           "scale_backward": 3, "prelu_forward": 3, "prelu_backward": 3}  # worthless after the call
 
 
 def guarded(args):

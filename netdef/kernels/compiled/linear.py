@@ -24,6 +24,24 @@ def _axpy(alpha, x, y):
         y[i] += alpha * x[i]
 
 
+@kernel("f f[1] f![1]")
+def _scale(alpha, x, out):
+    for i in prange(out.size):
+        out[i] = alpha * x[i]
+
+
+@kernel("f[1] f[1] f![1]")
+def _add(a, b, out):
+    for i in prange(out.size):
+        out[i] = a[i] + b[i]
+
+
+@kernel("f[1] f[1] f![1]")
+def _multiply(a, b, out):
+    for i in prange(out.size):
+        out[i] = a[i] * b[i]
+
+
 def bias_grad(dy: Array, db: Array) -> None:
     """See the reference."""
     _bias_grad(dy, db)
@@ -32,3 +50,18 @@ def bias_grad(dy: Array, db: Array) -> None:
 def axpy(alpha: float, x: Array, y: Array) -> None:
     """See the reference."""
     _axpy(alpha, x.reshape(-1), y.reshape(-1))
+
+
+def scale(alpha: float, x: Array, out: Array) -> None:
+    """See the reference."""
+    _scale(alpha, x.reshape(-1), out.reshape(-1))
+
+
+def add(a: Array, b: Array, out: Array) -> None:
+    """See the reference."""
+    _add(a.reshape(-1), b.reshape(-1), out.reshape(-1))
+
+
+def multiply(a: Array, b: Array, out: Array) -> None:
+    """See the reference."""
+    _multiply(a.reshape(-1), b.reshape(-1), out.reshape(-1))

@@ -9,12 +9,31 @@ from netdef.kernels.reference.update import CHUNK
 Array = np.ndarray
 
 
-@kernel("f![1] f[1] f![1] f f")
-def _sgd_update(w, g, history, lr, momentum):
+@kernel("f![1] f[1] f![1] f f f")
+def _sgd_update(w, g, history, lr, momentum, decay):
     for i in prange(w.size):
-        step = momentum * history[i] + lr * g[i]
+        step = momentum * history[i] + lr * (g[i] + decay * w[i])
         history[i] = step
         w[i] -= step
+
+
+@kernel("f![1] f[1] f![1] f f f")
+def _nesterov_update(w, g, history, lr, momentum, decay):
+    for i in prange(w.size):
+        coasting = momentum * history[i]
+        new = coasting + lr * (g[i] + decay * w[i])
+        history[i] = new
+        w[i] -= (np.float32(1) + momentum) * new - coasting
+
+
+@kernel("f![1] f[1] f![1] f![1] f f f f f")
+def _adam_update(w, g, m, v, rate, beta1, beta2, delta, decay):
+    one = np.float32(1)
+    for i in prange(w.size):
+        gradient = g[i] + decay * w[i]
+        m[i] = beta1 * m[i] + (one - beta1) * gradient
+        v[i] = beta2 * v[i] + (one - beta2) * (gradient * gradient)
+        w[i] -= rate * (m[i] / (np.sqrt(v[i]) + delta))
 
 
 @kernel("f[1] f f![1]")
@@ -48,9 +67,20 @@ def _partial_abs(x, partial):
         partial[chunk] = total
 
 
-def sgd_update(w: Array, g: Array, history: Array, lr: float, momentum: float) -> None:
+def sgd_update(w: Array, g: Array, history: Array, lr: float, momentum: float, decay: float = 0.0) -> None:
     """See the reference."""
-    _sgd_update(w.reshape(-1), g.reshape(-1), history.reshape(-1), lr, momentum)
+    _sgd_update(w.reshape(-1), g.reshape(-1), history.reshape(-1), lr, momentum, decay)
+
+
+def nesterov_update(w: Array, g: Array, history: Array, lr: float, momentum: float, decay: float = 0.0) -> None:
+    """See the reference."""
+    _nesterov_update(w.reshape(-1), g.reshape(-1), history.reshape(-1), lr, momentum, decay)
+
+
+def adam_update(w: Array, g: Array, m: Array, v: Array, rate: float, beta1: float, beta2: float, delta: float,
+                decay: float = 0.0) -> None:
+    """See the reference."""
+    _adam_update(w.reshape(-1), g.reshape(-1), m.reshape(-1), v.reshape(-1), rate, beta1, beta2, delta, decay)
 
 
 def l2_decay(w: Array, decay: float, g: Array) -> None:

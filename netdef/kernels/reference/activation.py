@@ -20,6 +20,22 @@ def relu_backward(seen: Array, dy: Array, slope: float, dx: Array) -> None:
     np.copyto(dx, np.where(seen > 0, dy, low))
 
 
+def elu_forward(x: Array, alpha: float, buffer: Array, out: Array) -> None:
+    """out = x where x > 0, else alpha * (e^x - 1); NaN stays NaN. ``buffer`` (x's shape) is worthless afterwards."""
+    np.minimum(x, 0, out=buffer)
+    np.expm1(buffer, out=buffer)
+    np.multiply(buffer, x.dtype.type(alpha), out=buffer)
+    np.maximum(x, 0, out=out)
+    np.add(out, buffer, out=out)
+
+
+def elu_backward(seen: Array, y: Array, dy: Array, alpha: float, buffer: Array, dx: Array) -> None:
+    """dx = dy where seen > 0, else (y + alpha) * dy; ``seen`` is x, or y where alpha >= 0; buffer as in forward."""
+    np.add(y, y.dtype.type(alpha), out=buffer)
+    np.copyto(buffer, 1, where=seen > 0)
+    np.multiply(dy, buffer, out=dx)
+
+
 def sigmoid_forward(x: Array, out: Array) -> None:
     """out = 1 / (1 + exp(-x)), computed as tanh(x / 2) / 2 + 1/2, which cannot overflow."""
     np.multiply(x, 0.5, out=out)

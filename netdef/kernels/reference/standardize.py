@@ -13,17 +13,25 @@ Array = np.ndarray
 
 
 def standardize(x: Array, eps: float, eps_after_root: bool, buffer: Array, mean: Array, var: Array, divisor: Array,
-                out: Array) -> None:
+                out: Array, again: Array | None = None) -> None:
     """out = (x - mean) / divisor with divisor = sqrt(var + eps), or sqrt(var) + eps with ``eps_after_root``.
 
-    x and out are (outer, groups, inner) and may be one array; divisor (groups,). The variance is taken from the centred
-    values, and not from a difference of large sums.
+    x and out are (outer, groups, inner) and may be one array; divisor (groups,). ``again``, where given, gets the values
+    of out too, and may be x. The variance is taken from the centred values, and not from a difference of large sums.
     """
     mean[...] = group_mean(x)
     np.subtract(x, mean.astype(x.dtype)[:, None], out=out)
     np.square(out, out=buffer)
     var[...] = group_mean(buffer)
     divisor[...] = np.sqrt(var) + eps if eps_after_root else np.sqrt(var + eps)
+    np.divide(out, divisor[:, None], out=out)
+    if again is not None:
+        np.copyto(again, out)
+
+
+def shift_divide(x: Array, mean: Array, divisor: Array, out: Array) -> None:
+    """out = (x - mean) / divisor with values of each group; mean and divisor are (groups,); out may be x."""
+    np.subtract(x, mean.astype(x.dtype)[:, None], out=out)
     np.divide(out, divisor[:, None], out=out)
 
 

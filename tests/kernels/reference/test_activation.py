@@ -69,3 +69,12 @@ def test_backward_in_place(name, args):
     getattr(K, name)(X, dy, *args, apart)
     getattr(K, name)(X, dy, *args, dy)
     assert dy.tolist() == apart.tolist()
+
+
+def test_elu():
+    x = np.array([-np.inf, -1e-9, 0.0, 2.0, np.nan])
+    y, buffer, dx = np.empty(5), np.empty(5), np.empty(5)
+    K.elu_forward(x, 0.5, buffer, y)
+    np.testing.assert_allclose(y, [-0.5, -5e-10, 0, 2, np.nan])
+    K.elu_backward(x, y, np.full(5, 3.0), 0.5, buffer, dx)
+    np.testing.assert_allclose(dx, [0, 1.5, 1.5, 3, np.nan])

@@ -37,3 +37,16 @@ def test_long_float32_rows_keep_their_mean():
     _, mean, var = run(x)
     np.testing.assert_allclose(mean, x.mean(dtype=np.float64), rtol=1e-7)
     np.testing.assert_allclose(var, x.var(dtype=np.float64), rtol=1e-5)
+
+
+def test_a_second_output_may_be_the_input():
+    x = np.array([[[0.0, 2.0]]])
+    out = np.empty_like(x)
+    K.standardize(x, 0.0, False, np.empty_like(x), np.empty(1), np.empty(1), np.empty(1), out, x)
+    assert out.ravel().tolist() == x.ravel().tolist() == [-1, 1]
+
+
+def test_shift_divide():
+    x = np.array([[[3.0], [10.0]]])
+    K.shift_divide(x, np.array([1.0, 4.0]), np.array([2.0, 3.0]), x)
+    assert x.ravel().tolist() == [1, 2]
