@@ -10,7 +10,7 @@ import numpy as np
 
 from netdef import kernels as K
 from netdef.layers.constraints import Constraint, not_negative
-from netdef.solvers.rules import Array, Rule, rule
+from netdef.solvers.rules import Array, DecayingRule, Rule, rule
 
 _FRACTION = Constraint(low=0, high=1, high_open=True)
 
@@ -86,14 +86,13 @@ class AdaDelta(Rule):
 
 
 @rule("Adam")
-class Adam(Rule):
+class Adam(DecayingRule):
     """m, v: running means of g and g^2;  w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + delta), t from 1.
 
     b1 is `momentum` (0 unless given, as in Caffe), b2 is `momentum2`. Weight decay is part of g: this is not AdamW.
     """
 
     histories = 2
-    takes_decay = True
     ranges = {"delta": not_negative(), "momentum": _FRACTION, "momentum2": _FRACTION}
 
     def update(self, k: int, w: Array, g: Array, rate: float, iteration: int, decay: float = 0.0) -> None:
@@ -113,4 +112,3 @@ class AdamW(Adam):
     """
 
     decoupled = True
-    takes_decay = False

@@ -26,7 +26,6 @@ class Rule:
     ``histories``     arrays kept for each owned param; ``history`` lists the first ones of all params, then the second
     ``momentum``      whether the rule has a use for `momentum` (Caffe refuses it where not)
     ``decoupled``     weight decay shrinks the param itself (times the rate) and stays out of the gradient
-    ``takes_decay``   ``update`` adds L2 weight decay to the gradient itself, and is given its factor
     ``ranges``        solver fields of the rule with their constraints
     """
 
@@ -34,7 +33,6 @@ class Rule:
     histories: ClassVar[int] = 1
     momentum: ClassVar[bool] = True
     decoupled: ClassVar[bool] = False
-    takes_decay: ClassVar[bool] = False
     ranges: ClassVar[dict[str, Constraint]] = {}
 
     def __init__(self, p: Any, blobs: Sequence[Blob], names: Sequence[str] = ()) -> None:
@@ -44,11 +42,10 @@ class Rule:
         self.history: list[Array] = [np.zeros(b.shape, b.dtype) for _ in range(self.histories) for b in blobs]
         self.names: list[str] = list(names) or [b.name for b in blobs]
 
-    def update(self, k: int, w: Array, g: Array, rate: float, iteration: int, decay: float = 0.0) -> None:
+    def update(self, k: int, w: Array, g: Array, rate: float, iteration: int) -> None:
         """Change param ``k`` (values ``w``, gradient ``g``, one shape) by the learning rate ``rate``.
 
-        ``g`` may be used as scratch. ``iteration`` is the number of updates done before this one. ``decay`` is given
-        only to rules that take it.
+        ``g`` may be used as scratch. ``iteration`` is the number of updates done before this one.
         """
         raise NotImplementedError(f"{type(self).__name__}.update")
 
@@ -56,6 +53,14 @@ class Rule:
         """What history ``i`` belongs to, for messages: ``conv1[0]``, or with several a param ``conv1[0] (2nd)``."""
         name = self.names[i % self.count]
         return name if self.histories == 1 else f"{name} ({('1st', '2nd')[i // self.count]})"
+
+
+class DecayingRule(Rule):
+    """Base of the rules whose ``update`` adds L2 weight decay to the gradient itself: one sweep of memory instead of two."""
+
+    def update(self, k: int, w: Array, g: Array, rate: float, iteration: int, decay: float = 0.0) -> None:
+        """As in ``Rule``, with the gradient g + decay * w; ``g`` is only read."""
+        raise NotImplementedError(f"{type(self).__name__}.update")
 
 
 _rules: dict[str, type[Rule]] = {}
@@ -97,10 +102,8 @@ def find_rule(solver: Located) -> type[Rule]:
 
 
 @rule("SGD")
-class SGD(Rule):
+class SGD(DecayingRule):
     """v = momentum * v + rate * g;  w -= v."""
-
-    takes_decay = True
 
     def update(self, k: int, w: Array, g: Array, rate: float, iteration: int, decay: float = 0.0) -> None:
         """One step; ``history[k]`` is v."""
@@ -108,10 +111,8 @@ class SGD(Rule):
 
 
 @rule("Nesterov")
-class Nesterov(Rule):
+class Nesterov(DecayingRule):
     """v' = momentum * v + rate * g;  w -= (1 + momentum) * v' - momentum * v."""
-
-    takes_decay = True
 
     def update(self, k: int, w: Array, g: Array, rate: float, iteration: int, decay: float = 0.0) -> None:
         """One step; ``history[k]`` is v."""

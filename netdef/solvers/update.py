@@ -8,7 +8,7 @@ import numpy as np
 
 from netdef import kernels as K
 from netdef.runtime.net import Net
-from netdef.solvers.rules import Rule
+from netdef.solvers.rules import DecayingRule, Rule
 
 
 class Update:
@@ -38,11 +38,11 @@ class Update:
                 continue
             own_rate = rate * param.lr_mult
             decay = self.p.weight_decay * param.decay_mult
-            if self.rule.takes_decay and self.p.regularization_type != "L1":
-                self.rule.update(k, blob.data, blob.diff, own_rate, iteration, decay)  # one sweep of memory in place of two
-                continue
             if self.rule.decoupled:
                 self._decay(blob.data, blob.data, -own_rate * decay)
+            elif isinstance(self.rule, DecayingRule) and self.p.regularization_type != "L1":
+                self.rule.update(k, blob.data, blob.diff, own_rate, iteration, decay)
+                continue
             else:
                 self._decay(blob.data, blob.diff, decay)
             self.rule.update(k, blob.data, blob.diff, own_rate, iteration)

@@ -49,3 +49,14 @@ def test_wrong_usage_is_2_and_a_users_mistake_is_1(run, tmp_path):
 def test_debug_prints_a_traceback(run, tmp_path):
     ran = run("--debug", "train", tmp_path / "none.prototxt")
     assert ran.status == 1 and "Traceback" in ran.err
+
+
+def test_threads_are_set_for_the_kernels(run, monkeypatch, tmp_path):
+    from netdef.kernels import threads
+
+    monkeypatch.delenv("NETDEF_NUM_THREADS", raising=False)
+    run("--threads", "3", "train", tmp_path / "none.prototxt")
+    assert threads.wanted() == 3
+    monkeypatch.setenv("NETDEF_NUM_THREADS", "none")
+    ran = run("layers")
+    assert ran.status == 2 and "NETDEF_NUM_THREADS" in run("--help").out
