@@ -67,7 +67,8 @@ def digest() -> str:
         found.update(f"{path.relative_to(_HERE).as_posix()}\0".encode())
         found.update(path.read_bytes())
     versions = (platform.python_implementation(), sys.version, numba.__version__, llvmlite.__version__)
-    machine = (llvmlite.binding.get_process_triple(), llvmlite.binding.get_host_cpu_name(), _features())
+    machine = (llvmlite.binding.get_process_triple(), llvmlite.binding.get_host_cpu_name(), _features(),
+               os.environ.get("NETDEF_SIMD", ""))
     found.update(repr((versions, machine)).encode())
     return found.hexdigest()[:20]
 

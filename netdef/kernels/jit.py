@@ -25,8 +25,9 @@ from netdef.kernels import threads
 threads.prepare()  # before Numba is loaded
 
 import numba  # noqa: E402
-from llvmlite import ir  # noqa: E402
-from numba import prange  # noqa: E402, F401 - kernels take it from here
+from llvmlite import ir  # noqa: E402, F401 - intrinsics take these three from here
+from numba import prange, types  # noqa: E402, F401 - kernels take it from here
+from numba.core import cgutils  # noqa: E402, F401
 from numba.extending import intrinsic  # noqa: E402
 
 from netdef.kernels import cache  # noqa: E402

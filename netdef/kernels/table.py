@@ -101,7 +101,7 @@ ROWS = (
     Row("carry", "recurrent"),
     Row("lstm_unit_forward", "recurrent"),
     Row("lstm_unit_backward", "recurrent"),
-    Row("gemm", "linear"),
+    Row("gemm", "linear", True, sized_by=(0, 1), axes=(2,)),
     Row("bias_add", "linear"),
     Row("bias_grad", "linear", True, least=LEAST_SWEEP),
     Row("axpy", "linear", True, sized_by=(1,), least=LEAST_SWEEP),

@@ -44,6 +44,15 @@ def pairs(*between):
         yield a, b, *between, b
 
 
+def products():
+    """Arguments of gemm, in all its forms, large enough for the compiled ones."""
+    for m, n, k in ((3, 900, 801), (50, 300, 150), (129, 131, 130)):
+        for trans_a, trans_b in ((False, False), (False, True), (True, False)):
+            a, b = real(*((k, m) if trans_a else (m, k))), real(*((n, k) if trans_b else (k, n)))
+            for add in (False, True):
+                yield a, b, real(m, n) if add else empty(m, n), trans_a, trans_b, add
+
+
 POOLS = [  # planes, image, out, kernel, stride, pad
     ((2, 3), (7, 6), (4, 7), (3, 2), (2, 1), (1, 1)),
     ((1, 5), (6, 6), (3, 3), (2, 2), (2, 2), (0, 0)),
@@ -232,6 +241,7 @@ CASES = {
                                       for x, w, how, col, out in convolutions()],
     "conv_bias_grad": lambda: [(dy, real(dy.shape[1])) for dy in matrices()],
     "bias_grad": lambda: [(dy, real(dy.shape[1])) for dy in matrices()],
+    "gemm": lambda: products(),
     "axpy": lambda: [(a, real(n), real(n)) for n in SIZES for a in (1.0, -0.3)],
     "sgd_update": lambda: [(real(n), real(n), real(n), 0.1, 0.9, decay) for n in SIZES for decay in (0.0, 0.01)],
     "l2_decay": lambda: [(real(n), 0.01, real(n)) for n in SIZES],
