@@ -35,7 +35,6 @@ from netdef.kernels.compiled.simd import (
     int64,
     load,
     multiply_add,
-    store,
     transpose,
 )
 from netdef.kernels.compiled.tile import tile, tile_packed
