@@ -80,12 +80,17 @@ ROWS = (
     Row("standardize", "standardize", True, run=RUN, doubles=(4, 5)),
     Row("standardize_backward", "standardize", True, run=RUN),
     Row("shift_divide", "standardize", True, run=RUN, doubles=(1,), least=LEAST_SWEEP),
+    Row("norm_forward", "norm", True, run=RUN, doubles=(6, 7), least=LEAST_SWEEP),
+    Row("norm_backward", "norm", True, run=RUN, least=LEAST_SWEEP),
+    Row("norm_stored", "norm", True, run=RUN, doubles=(1,), least=LEAST_SWEEP),
     Row("group_mean", "standardize"),
     Row("scale_forward", "scaling", True, run=RUN, least=LEAST_SWEEP),
     Row("scale_backward", "scaling", True, sized_by=(1,), run=RUN, least=LEAST_SWEEP),
     Row("bias_forward", "scaling", True, run=RUN, least=LEAST_SWEEP),
     Row("prelu_forward", "scaling", True, run=RUN),
     Row("prelu_backward", "scaling", True, run=RUN),
+    Row("add_relu_forward", "eltwise", True, least=LEAST_SWEEP),
+    Row("add_relu_backward", "eltwise", True, least=LEAST_SWEEP),
     Row("larger", "eltwise", True),
     Row("larger_yet", "eltwise", True),
     Row("larger_backward", "eltwise", True),
@@ -162,8 +167,18 @@ class Entry:
         if _compiled_allowed and self.supports(args):
             compiled = self.compiled
             if compiled is not None:
+                if _watcher is not None:
+                    _watcher(self._which(args))
                 return compiled(*args)
+        if _watcher is not None:
+            _watcher(f"{self.name} (NumPy)")
         return self.reference(*args)
+
+    def _which(self, args: tuple[Any, ...]) -> str:
+        """The kernel's name, with the algorithm where there are several."""
+        which = getattr(importlib.import_module(f"netdef.kernels.compiled.{self.row.file}"), "which", None)
+        found = which(self.name, args) if which is not None else ""
+        return f"{self.name}: {found}" if found else self.name
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}>"
@@ -181,6 +196,18 @@ def _plain(a: np.ndarray, double: bool) -> bool:
 TABLE: Mapping[str, Entry] = {row.name: Entry(row) for row in ROWS}
 
 _compiled_allowed = os.environ.get("NETDEF_KERNELS", "") != "reference"
+_watcher: Callable[[str], None] | None = None
+
+
+@contextmanager
+def watched(tell: Callable[[str], None]) -> Iterator[None]:
+    """Inside the block ``tell(name)`` is called for every kernel that runs, in order."""
+    global _watcher
+    before, _watcher = _watcher, tell
+    try:
+        yield
+    finally:
+        _watcher = before
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from netdef.kernels.compiled.max_pool import max_pool_rows
 from netdef.kernels.jit import helper, kernel, prange
 from netdef.kernels.reference.pooling import LOWEST as _LOWEST
 
@@ -199,7 +200,12 @@ def _ave_pool_gradient(dy, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w,
 
 def max_pool_forward(x: Array, kernel: Pair, stride: Pair, pad: Pair, out: Array, mask: Array) -> None:
     """See the reference."""
-    _max_pool(_planes(x), *kernel, *stride, *pad, _planes(out), _planes(mask))
+    if stride[1] <= 2:
+        height, width = x.shape[-2:]
+        max_pool_rows(x.reshape(-1), int(np.prod(x.shape[:-2])), height, width, *kernel, *stride, *pad, *out.shape[-2:],
+                      out.reshape(-1), mask.reshape(-1))
+    else:
+        _max_pool(_planes(x), *kernel, *stride, *pad, _planes(out), _planes(mask))
 
 
 def max_pool_backward(dy: Array, mask: Array, dx: Array) -> None:
