@@ -44,14 +44,15 @@ def why_not(path: Path) -> str:
     return f"nor is it a whole .caffemodel: {_trouble(path)}"
 
 
-def read_net(path: Path, shown: str) -> Located:
-    """The net of a binary file, its params left out; ``shown`` is its name in messages.
+def read_net(path: Path, shown: str, fork: str | None = None) -> Located:
+    """The net of a binary file, its params left out; ``shown`` is its name in messages, ``fork`` the Caffe that wrote it
+    where the user knows (a short name of ``forks.NAMES``); else the types of the layers tell.
 
     It is of the generation in which it was saved (``upgrade_net`` comes after). Raises ConfigError with the byte.
     """
     data = _bytes(path)
     try:
-        walk = _Walk(data)
+        walk = _Walk(data, fork)
         skeleton = b"".join(walk.net())
         if len(skeleton) > _MOST:
             raise ConfigError(f"its layers alone take {len(skeleton)} bytes", where=shown)
@@ -101,8 +102,8 @@ def _trouble(path: Path) -> str | None:
 class _Walk:
     """Steps through the file and gives its fields but the blobs, those of a known fork under our numbers."""
 
-    def __init__(self, data: memoryview) -> None:
-        self.data = data
+    def __init__(self, data: memoryview, fork: str | None) -> None:
+        self.data, self.fork = data, fork
         self.known = {info.number for info in schema.fields("LayerParameter").values()}
         self.left_out: Counter[tuple[str, str]] = Counter()  # type of layer and field -> how many layers
 
@@ -147,7 +148,7 @@ class _Walk:
 
     def _number(self, layer_type: str, field: Field) -> int:
         """Our number of a field in a current layer; 0 for one that nothing is known of."""
-        name = dialects.field_of(layer_type, field.number)
+        name = dialects.field_of(layer_type, field.number, self.fork)
         ours: Any = schema.fields("LayerParameter").get(name) if name else None
         if ours is not None and field.kind == BYTES:
             return int(ours.number)

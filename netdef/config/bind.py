@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from netdef.config.schema import FieldInfo
 
 _IN_WORDS = {"NetParameter": "the net", "SolverParameter": "the solver", "LayerParameter": "layer",
-             "V1LayerParameter": "layers", "V0LayerParameter": "layers.layer"}
+             "V1LayerParameter": "layers", "V0LayerParameter": "layers.layer",
+             "PreprocessingParameter": "the preprocessing", "RecipeParameter": "the recipe"}
 _SIMPLE = {"bool": "true or false", "string": "a string", "bytes": "a string", "float": "a number",
            "double": "a number", "enum": "a name"}
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_AXES = 32  # Caffe's kMaxBlobAxes
 _LEGACY = ("num", "channels", "height", "width")  # field numbers 1 to 4
-_DATA, _SHAPE, _DOUBLE = 5, 7, 8
+_DATA, _DIFF, _SHAPE, _DOUBLE, _DOUBLE_DIFF = 5, 6, 7, 8, 9
 _RAW_TYPE, _RAW = 10, 12  # NVCaffe; -> the numbers of its enum Type
 _RAW_DTYPES = {0: "<f8", 1: "<f4", 2: "<f2", 3: "<i4", 4: "<u4"}
 
@@ -97,22 +97,28 @@ def from_array(array: np.ndarray, diff: np.ndarray | None = None) -> Message:
     return blob
 
 
-def encode(array: np.ndarray) -> list[bytes | memoryview]:
+def encode(array: np.ndarray, diff: np.ndarray | None = None) -> list[bytes | memoryview]:
     """The bytes of a BlobProto of ``array`` in pieces (header, numbers, header): the numbers are not copied where
-    they are C-contiguous float32 or float64 already. Byte for byte what protobuf writes."""
+    they are C-contiguous float32 or float64 already. Byte for byte what protobuf writes. ``diff`` is its gradient."""
     array = np.asarray(array)
+    if diff is not None and np.shape(diff) != array.shape:
+        raise ValueError(f"expected a diff of shape {array.shape}, got {np.shape(diff)}")
     double = array.dtype == np.float64
-    values = np.ascontiguousarray(array, "<f8" if double else "<f4").reshape(-1)
     shape = b""
     if array.ndim:
         dims = b"".join(encode_varint(n) for n in array.shape)
         inner = tagged(1, BYTES) + encode_varint(len(dims)) + dims
         shape = tagged(_SHAPE, BYTES) + encode_varint(len(inner)) + inner
-    if not values.size:
+    if not array.size:
         return [shape]
-    head = tagged(_DOUBLE if double else _DATA, BYTES) + encode_varint(values.nbytes)
-    numbers = memoryview(values.data).cast("B")
-    return [shape, head, numbers] if double else [head, numbers, shape]
+    numbers = _packed(_DOUBLE if double else _DATA, array, double)
+    gradient = [] if diff is None else _packed(_DOUBLE_DIFF if double else _DIFF, diff, double)
+    return [shape, *numbers, *gradient] if double else [*numbers, *gradient, shape]
+
+
+def _packed(number: int, array: np.ndarray, double: bool) -> list[bytes | memoryview]:
+    values = np.ascontiguousarray(array, "<f8" if double else "<f4").reshape(-1)
+    return [tagged(number, BYTES) + encode_varint(values.nbytes), memoryview(values.data).cast("B")]
 
 
 def encode_varint(value: int) -> bytes:

@@ -5,6 +5,8 @@ A field that the schema knows never gets here.
 """
 from __future__ import annotations
 
+from netdef.config import forks
+
 _SSD = "SSD"
 _RCNN = "py-faster-rcnn"
 _RFCN = "R-FCN"
@@ -117,6 +119,11 @@ def hint(message_name: str, field: str) -> str:
     return f"it belongs to {found}, not to netdef" if found else ""
 
 
-def field_of(layer_type: str, number: int) -> str | None:
-    """The name of the field that a fork keeps under a number in layers of a type; None for BVLC's and unknown ones."""
+def field_of(layer_type: str, number: int, fork: str | None = None) -> str | None:
+    """The name of the field that a fork keeps under a number in layers of a type; None for BVLC's and unknown ones.
+
+    ``fork`` is a short name of ``forks.NAMES``, where one is given: then its numbers count, whatever the type.
+    """
+    if fork is not None:
+        return forks.NUMBERS[fork].get(number)
     return _NUMBERS.get(layer_type, {}).get(number)

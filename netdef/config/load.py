@@ -8,7 +8,7 @@ from pathlib import Path
 
 from google.protobuf.message import Message
 
-from netdef.config import binary, prototxt, schema, yamlshort, yamltext
+from netdef.config import binary, forks, prototxt, schema, templates, yamlshort, yamltext
 from netdef.config import overrides as overriding
 from netdef.config.bind import bind
 from netdef.config.located import Located
@@ -20,21 +20,24 @@ from netdef.errors import Collector, ConfigError, Span
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # bytes that no text has
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
+_MESSAGES = {"net": "NetParameter", "solver": "SolverParameter", "recipe": "RecipeParameter"}
+
 Source = str | os.PathLike[str] | Message | Located
 
 
 def load_net(source: Source, overrides: Sequence[str] = (), errors: Collector | None = None,
-             beside: str | None = None, report: Report | None = None) -> Located:
+             beside: str | None = None, report: Report | None = None, dialect: str | None = None) -> Located:
     """The net of a prototxt or YAML file, of a binary one, a NetParameter or a Located one, in the current syntax.
 
     ``source`` may be ``builtin:lenet``; a relative path is looked for beside the file ``beside`` first. A .caffemodel
     gives the net that lives in it, see ``binary.py``. ``overrides`` are ``path=value`` texts. Mistakes are raised
     together (ConfigErrors, or the one FieldError), or go to ``errors`` where that is given, and the net goes on
     without the bad fields. A file that cannot be read raises ConfigError or ConfigSyntaxError in any case. What the
-    upgrade changes goes to ``report``; without one the changes that matter are warned of.
+    upgrade changes goes to ``report``; without one the changes that matter are warned of. ``dialect`` names the fork
+    whose numbers a binary net has (``forks.NAMES``), where the types of its layers do not tell.
     """
     found = Collector()
-    located = _located(source, "NetParameter", "net", found, beside)
+    located = _located(source, "NetParameter", "net", found, beside, forks.short(dialect) if dialect else None)
     return _finish(located, "NetParameter", overrides, found, errors, report)
 
 
@@ -44,6 +47,20 @@ def load_solver(source: Source, overrides: Sequence[str] = (), errors: Collector
     found = Collector()
     located = _located(source, "SolverParameter", "solver", found, beside)
     return _finish(located, "SolverParameter", overrides, found, errors, report)
+
+
+def load_recipe(source: Source, overrides: Sequence[str] = (), errors: Collector | None = None) -> Located:
+    """The recipe of a file, a RecipeParameter or a Located one; see load_net. The solvers that it names are not read."""
+    found = Collector()
+    located = _located(source, "RecipeParameter", "recipe", found, None)
+    if overrides:
+        located = located.copy()
+        overriding.apply(located, "RecipeParameter", overrides, found)
+    if errors is None:
+        found.raise_all()
+    else:
+        errors.found.extend(found.found)
+    return located
 
 
 def read_text_message(path: str | os.PathLike[str], message_name: str, errors: Collector | None = None) -> Located:
@@ -61,7 +78,8 @@ def parse_text_message(text: str, file: str, message_name: str, errors: Collecto
     return located
 
 
-def _located(source: Source, message_name: str, kind: str, errors: Collector, beside: str | None) -> Located:
+def _located(source: Source, message_name: str, kind: str, errors: Collector, beside: str | None,
+             fork: str | None = None) -> Located:
     """The bound message of any source; what is a message already is left as it is."""
     if isinstance(source, Located):
         return source
@@ -70,7 +88,7 @@ def _located(source: Source, message_name: str, kind: str, errors: Collector, be
     name = os.fspath(source)
     file = builtin_config(name, kind) if name.startswith(BUILTIN) else resolve(name, beside)
     if message_name == "NetParameter" and binary.holds_net(file):
-        return binary.read_net(file, _shown(file, name))
+        return binary.read_net(file, _shown(file, name), fork)
     located = parse_text_message(read_text(file), _shown(file, name), message_name, errors)
     if not located.spans.fields and not errors.found:
         raise ConfigError("the file is empty", where=Span(located.file))
@@ -108,9 +126,10 @@ def _finish(located: Located, message_name: str, overrides: Sequence[str], found
 
 
 def _tree(text: str, file: str, message_name: str, errors: Collector) -> Node:
-    """The tree of a text in either format, its nets in the long form."""
+    """The tree of a text in either format, templates expanded, its nets in the long form."""
     if file.lower().endswith((".yaml", ".yml")):
-        return yamlshort.expand(yamltext.read(text, file), message_name, errors)
+        tree = templates.expand(yamltext.read(text, file), message_name, read_text)
+        return yamlshort.expand(tree, message_name, errors)
     return prototxt.read(text, file)
 
 
@@ -156,26 +175,52 @@ def _config_in(folder: Path) -> str:
 
 def load_any(source: Source, kind: str = "auto", overrides: Sequence[str] = (), report: Report | None = None
              ) -> Located:
-    """A net or a solver; ``kind`` is "net", "solver" or "auto" (see ``kind_of``). Raises what the two loaders raise."""
+    """A net, a solver or a recipe; ``kind`` is its name or "auto" (see ``kind_of``). Raises what the loaders raise."""
     kind = kind_of(source) if kind == "auto" else kind
+    if kind == "recipe":
+        return load_recipe(source, overrides)
     load = load_solver if kind == "solver" else load_net
     return load(source, overrides, report=report)
 
 
-def kind_of(source: Source) -> str:
-    """Either "net" or "solver": whichever knows more of the names that stand at the top of the file."""
+def is_recipe(source: Source) -> bool:
+    """Whether a recipe is meant, and not a solver: by what stands in the file, by its name (``recipe.yaml``), or, for
+    ``builtin:NAME``, because there is nothing else to train. A file that cannot be read is none."""
+    if not isinstance(source, (str, os.PathLike)):
+        return kind_of(source) == "recipe"
+    name = os.fspath(source)
+    try:
+        if name.startswith(BUILTIN) and "/" not in name:
+            return builtin_config(name, "recipe").is_file() and not _has_solver(name)
+        return Path(name).stem.endswith("recipe") or kind_of(name) == "recipe"
+    except ConfigError:
+        return False
+
+
+def _has_solver(name: str) -> bool:
+    try:
+        return builtin_config(name, "solver").is_file()
+    except ConfigError:
+        return False
+
+
+def kind_of(source: Source, depth: int = 0) -> str:
+    """"net", "solver" or "recipe": whichever knows more of the names that stand at the top of the file, or of its base."""
     if isinstance(source, Located):
         return kind_of(source.message)
     if isinstance(source, Message):
-        return "solver" if source.DESCRIPTOR.name == "SolverParameter" else "net"
+        return {"SolverParameter": "solver", "RecipeParameter": "recipe"}.get(source.DESCRIPTOR.name, "net")
     name = os.fspath(source)
     if name.startswith(BUILTIN):
-        return "solver" if "solver" in name else "net"
+        return "solver" if "solver" in name else "recipe" if "recipe" in name.partition("/")[2] else "net"
     file = resolve(name)
     if binary.holds_net(file):
         return "net"
     text = read_text(file)
     root = yamltext.read(text, name) if name.lower().endswith((".yaml", ".yml")) else prototxt.read(text, name)
     names = {child.name for child in root.children}
-    net, solver = {*schema.fields("NetParameter")}, {*schema.fields("SolverParameter")}
-    return "solver" if len(names & solver) > len(names & net) else "net"
+    known = {kind: len(names & {*schema.fields(message)}) for kind, message in _MESSAGES.items()}
+    base = templates.has_base(root)
+    if base is not None and not any(known.values()) and "define" not in names and depth < templates.MAX_FILES:
+        return kind_of(base if base.startswith(BUILTIN) else resolve(base, file), depth + 1)
+    return max(known, key=lambda kind: known[kind])  # of equals the first

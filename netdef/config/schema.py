@@ -182,8 +182,9 @@ def register_options(field_name: str, number: int | None, message: FileDescripto
 
 def _extended(loaded: SchemaSet, field: str, number: int, message: str, file: FileDescriptorProto,
               comment: str) -> SchemaSet:
+    at = next(i for i, f in enumerate(loaded.files) if f.name == layer_field.NET_FILE)
     net = FileDescriptorProto()
-    net.CopyFrom(loaded.files[-1])
+    net.CopyFrom(loaded.files[at])
     layer_field.attach(net, field, number, message, file, comment)
     for made in (*(m.name for m in file.message_type), *(e.name for e in file.enum_type)):
         old = loaded.messages.get(made) or loaded.enums.get(made)
@@ -191,7 +192,7 @@ def _extended(loaded: SchemaSet, field: str, number: int, message: str, file: Fi
             raise ValueError(f"{file.name}: {made} is defined in {old.file.name} already")
     if file.name in (f.name for f in loaded.files):
         raise ValueError(f"a file {file.name} is part of the schema already")
-    extended = SchemaSet([*loaded.files[:-1], file, net])
+    extended = SchemaSet([*loaded.files[:at], file, net, *loaded.files[at + 1:]])
     try:
         extended.message_class("LayerParameter")  # protobuf checks the new file here
     except (TypeError, KeyError) as error:

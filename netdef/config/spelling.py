@@ -78,9 +78,13 @@ def _octal(data: bytes) -> str:
 
 
 def yaml_text(text: str) -> str:
-    """A text as a YAML scalar: plain where every reader takes it for a text, else in double quotes."""
+    """A text as a YAML scalar: plain where every reader takes it for a text, else in double quotes.
+
+    ``${`` begins a template's value, so that a text with it gets one dollar more.
+    """
     if _PLAIN.fullmatch(text) and text.lower() not in _TAKEN:
         return text
+    text = text.replace("${", "$${")
     return '"' + "".join(_ESCAPES.get(c) or (c if c.isprintable() else _yaml_escape(ord(c))) for c in text) + '"'
 
 

@@ -24,15 +24,15 @@ def expand(root: Node, message_name: str, errors: Collector) -> Node:
     if message_name == "NetParameter":
         return replace(root, value=[_layers(n, errors) if n.name in ("layer", "layers") else n for n in root.children])
     known = schema.fields(message_name)
-    nets = {name for name, info in known.items() if info.type_name == "NetParameter"}
-    return replace(root, value=[_nets(n, errors) if n.name in nets else n for n in root.children])
+    inner = {name: info.type_name for name, info in known.items() if info.kind == "message" and info.type_name}
+    return replace(root, value=[_inside(n, inner[n.name], errors) if n.name in inner else n for n in root.children])
 
 
-def _nets(node: Node, errors: Collector) -> Node:
-    """A field that holds a net, or a list of nets."""
+def _inside(node: Node, message_name: str, errors: Collector) -> Node:
+    """A field that holds a message, or a list of them."""
     if node.kind == "list":
-        return replace(node, value=[expand(element, "NetParameter", errors) for element in node.children])
-    return expand(node, "NetParameter", errors)
+        return replace(node, value=[expand(element, message_name, errors) for element in node.children])
+    return expand(node, message_name, errors)
 
 
 def _layers(node: Node, errors: Collector) -> Node:
@@ -42,11 +42,29 @@ def _layers(node: Node, errors: Collector) -> Node:
     done: list[Node] = []
     previous: Node | None = None
     for entry in node.children:
-        if is_short(entry):
-            entry = _Short(entry.children[0], previous, errors).layer()
-        previous = replace(entry, name="layer")
+        previous = long_layer(entry, previous, errors)
         done.append(previous)
     return replace(node, name="layer", value=done)
+
+
+def long_layer(entry: Node, previous: Node | None, errors: Collector) -> Node:
+    """An entry in the long form; ``previous`` is the layer before, in the long form."""
+    if is_short(entry):
+        entry = _Short(entry.children[0], previous, errors).layer()
+    return replace(entry, name="layer")
+
+
+def long_fields(entry: Node, errors: Collector) -> Node:
+    """An entry that changes a layer, in the long form: only what it says itself, nothing filled in."""
+    if is_short(entry):
+        entry = _Short(entry.children[0], None, errors, whole=False).layer()
+    return replace(entry, name="layer")
+
+
+def top_of(layer: Node | None) -> str | None:
+    """The one top of a layer in the long form; None where it has none or several."""
+    tops = [v.text for n in layer.children if n.name == "top" for v in n.values()] if layer is not None else []
+    return tops[0] if len(tops) == 1 else None
 
 
 def is_short(entry: Node) -> bool:
@@ -61,9 +79,10 @@ def is_short(entry: Node) -> bool:
 
 
 class _Short:
-    """One short entry: ``node`` is named like the layer and holds its fields."""
+    """One short entry: ``node`` is named like the layer and holds its fields; ``whole``: all that a layer needs."""
 
-    def __init__(self, node: Node, previous: Node | None, errors: Collector) -> None:
+    def __init__(self, node: Node, previous: Node | None, errors: Collector, whole: bool = True) -> None:
+        self.whole = whole
         self.node = node
         self.previous = previous
         self.errors = errors
@@ -78,7 +97,8 @@ class _Short:
         if key is not None:
             made.append(Node("type", key.name, key.span, key.span, "quoted"))
         type_name = key.name if key is not None else _text(node.find("type"))
-        made += self._bottoms(type_name) + self._tops(type_name)
+        if self.whole:
+            made += self._bottoms(type_name) + self._tops(type_name)
         made += [child for child in node.children if child not in keys]
         if key is not None:
             made += self._options(key)
@@ -92,7 +112,7 @@ class _Short:
         if len(keys) > 1:
             names = " and ".join(f"'{c.name}'" for c in keys)
             self._error(f"two types: {names}", keys[1])
-        elif not keys and self.node.find("type") is None:
+        elif not keys and self.node.find("type") is None and self.whole:
             self._error("no type", self.node, "it stands beside the other fields, as in {ReLU: {}, top: ip1}")
         return keys
 

@@ -2,10 +2,12 @@
 
 PyYAML parses the text into events; the values stay text, since the field that they fill decides what they mean
 (``type: No`` is the string No). Anchors, aliases and merges (``<<``) work; a value that came through one says so
-in its span's note. Duplicate keys, aliases that hold themselves and aliases that blow up are errors.
+in its span's note. Duplicate keys, aliases that hold themselves and aliases that blow up are errors. A template's
+``${...}`` may stand without quotes inside ``{ }`` and ``[ ]`` too, where YAML alone would take its braces for its own.
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,8 @@ from netdef.errors import ConfigSyntaxError, Span
 
 MAX_ALIASED = 100_000  # values that aliases may add to a file; a net of 1000 layers needs some 10,000
 _TAGS = {f"tag:yaml.org,2002:{t}" for t in ("str", "int", "float", "bool", "null", "seq", "map", "merge")} | {"!"}
+_HOLE = re.compile(r"\$\{[^{}\"\n]*\}")  # see _hidden
+_HIDDEN = 0x10FE00  # private characters that stand for ASCII's while YAML is parsed
 _FAST = getattr(yaml, "CParser", None)  # the C library, where PyYAML was built with it
 
 
@@ -69,12 +73,26 @@ def _kind_in_words(content: _Content) -> str:
 def _content(source: Source) -> _Content | None:
     """The file's one document, or None where there is none."""
     try:
-        return _Composer(source, _events(source.text)).document()
+        text = source.text if _is_hidden(source.text) else _HOLE.sub(_hide, source.text)
+        return _Composer(source, _events(text), shows=text is not source.text).document()
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(source, error) from None
     except yaml.reader.ReaderError as error:
         at = error.position if isinstance(error.position, int) else 0
         raise ConfigSyntaxError(_unreadable(error.character), where=source.span(at, at + 1)) from None
+
+
+def _hide(hole: re.Match[str]) -> str:
+    """``${...}`` with every ASCII character moved out of YAML's sight, as long as before so that columns stay."""
+    return "".join(chr(_HIDDEN + ord(c)) if ord(c) < 128 else c for c in hole[0])
+
+
+def _is_hidden(text: str) -> bool:
+    """Whether a text has the private characters itself (nobody's does; ``${...}`` then needs quotes)."""
+    return any(_HIDDEN <= ord(c) < _HIDDEN + 128 for c in text) if not text.isascii() else False
+
+
+_SHOWN = {_HIDDEN + n: n for n in range(128)}
 
 
 def _unreadable(character: Any) -> str:
@@ -133,9 +151,10 @@ def _syntax_error(source: Source, error: yaml.MarkedYAMLError) -> ConfigSyntaxEr
 class _Composer:
     """Events to contents; the depth is checked here."""
 
-    def __init__(self, source: Source, events: Iterator[Any]) -> None:
+    def __init__(self, source: Source, events: Iterator[Any], shows: bool = False) -> None:
         self.source = source
         self.events = events
+        self.shows = shows  # whether texts hold hidden characters
         self.anchors: dict[str, _Content] = {}
 
     def document(self) -> _Content | None:
@@ -182,9 +201,10 @@ class _Composer:
             return _Content("list", [], span)
         if isinstance(event, ev.MappingStartEvent):
             return _Content("message", [], span)
+        text = event.value.translate(_SHOWN) if self.shows else event.value
         if event.style:
-            return _Content("quoted", event.value, span)
-        return _Content("plain" if event.value else "empty", event.value, span)
+            return _Content("quoted", text, span)
+        return _Content("plain" if text else "empty", text, span)
 
 
 # -- contents to nodes --------------------------------------------------------------------------------------
@@ -240,12 +260,14 @@ class _Expander:
             own[key.value] = self.node(key.value, _noted(key.span, via), inner, via, depth + 1)
         for merge in merges:
             for node in self._merged(merge, via, depth):
-                own.setdefault(node.name, node)
+                own.setdefault(f"<<{len(own)}" if node.name == "<<" else node.name, node)
         return list(own.values())
 
     def _merged(self, merge: _Content, via: tuple[str, ...], depth: int) -> list[Node]:
         """The fields that one merged mapping brings."""
         target = merge.value if merge.kind == "alias" else merge
+        if "${" in str(target.value) and target.kind in ("plain", "quoted"):  # a template's map, merged when it is filled
+            return [Node("<<", target.value, _noted(merge.span, via), _noted(target.span, via), target.kind)]
         if target.kind != "message":
             raise ConfigSyntaxError("'<<' takes a mapping, or a list of mappings", where=merge.span)
         if merge.kind != "alias":

@@ -1,14 +1,15 @@
-"""What stands in for layers that are not here, so that `netdef explain --why` can follow gradients past them.
+"""What stands in for layers that are not here, so that a net can be looked at and its gradients followed past them.
 
 A type that netdef does not know, a Python layer without its module, a data layer without its data: each becomes a
-layer that has no shapes, runs nothing, and says what is assumed of it (``assumed``). Only ``build.survey`` makes them.
+layer that runs nothing, says what is assumed of it (``assumed``), and has the shapes of its tops as far as they are
+known (``standin.py``). ``build.survey`` replaces all of these; elsewhere only missing data and modules are replaced.
 """
 from __future__ import annotations
 
 from typing import Any
 
 from netdef.errors import NetdefError
-from netdef.layers.base import Layer, LayerSpec, at_least
+from netdef.layers.base import Layer, LayerSpec, Shape, at_least
 
 # Python layers of well-known repositories whose backward does nothing at all, by (module, class). From the published
 # code of py-faster-rcnn (rbgirshick) and those that took these files over (R-FCN, OHEM).
@@ -28,6 +29,7 @@ class Assumed(Layer):
     in_place = "yes"
     backward_reads = frozenset()
     assumed: str = ""
+    shapes: tuple[Shape | None, ...] = ()  # of the tops; fewer, or None: not known
 
 
 class UnknownType(Assumed):

@@ -12,18 +12,23 @@ from netdef.graph.describe import describe
 from netdef.graph.infer import infer
 from netdef.graph.model import GraphPlan
 from netdef.graph.plan import plan, warn_stops
+from netdef.graph.standin import Assumptions
 from netdef.layers.base import Shape
 
 
 def build(net: Any, phase: str | None = None, level: int | None = None, stages: Sequence[str] = (),
-          inputs: Mapping[str, Shape] | None = None, overrides: Sequence[str] = ()) -> GraphPlan:
+          inputs: Mapping[str, Shape] | None = None, overrides: Sequence[str] = (),
+          assume: Assumptions | None = None) -> GraphPlan:
     """The plan of ``net``: a path, a NetParameter message or a Located one.
+
+    With ``assume`` the plan is one to look at and not to run: data layers without data and Python layers without
+    modules have stand-ins, and shapes behind them may be unknown (``standin.py``).
 
     Raises one ConfigError, or ConfigErrors for several, from whatever stages found them.
     """
     errors = Collector()
     located = load_net(net, overrides=overrides, errors=errors)
-    description = describe(located, phase, level, tuple(stages), errors)
+    description = describe(located, phase, level, tuple(stages), errors, assume)
     shapes = infer(description, inputs, errors)
     result = plan(shapes, errors)
     errors.raise_all()
@@ -40,16 +45,16 @@ class Survey:
 
 
 def survey(net: Any, phase: str | None = None, level: int | None = None, stages: Sequence[str] = (),
-           overrides: Sequence[str] = ()) -> Survey:
+           overrides: Sequence[str] = (), shapes: Mapping[str, Shape] | None = None) -> Survey:
     """The plan of ``net`` for questions about its gradients; never one to run.
 
     Layers that are not here are replaced (``assumed.py``), and shapes may be unknown. What makes the graph itself
     doubtful is raised as in ``build``: unknown blobs, blobs made twice, unsafe in-place layers, mistakes in fields
-    such as ``lr_mult``.
+    such as ``lr_mult``. ``shapes`` are those assumed of blobs whose data are not here.
     """
     errors, sizes = Collector(), Collector()
     located = load_net(net, overrides=overrides, errors=errors)
-    description = describe(located, phase, level, tuple(stages), errors, assume=True)
+    description = describe(located, phase, level, tuple(stages), errors, Assumptions(shapes or {}, everything=True))
     result = plan(infer(description, errors=sizes), errors)
     doubtful = [e for e in errors.found if not _in_options(e)]
     if doubtful:

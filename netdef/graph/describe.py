@@ -10,19 +10,22 @@ from typing import Any
 
 from netdef.config.located import Located
 from netdef.errors import Collector, DuplicateTop, GraphError, NetdefError, Span, UnknownBlob, did_you_mean
-from netdef.graph import assumed
+from netdef.graph import assumed, standin
 from netdef.graph.filter import PHASES, merged_state, reason_to_drop
 from netdef.graph.model import AUTOMATIC, Dropped, LayerNode, NetDescription, State, Value
+from netdef.graph.standin import Assumptions
 from netdef.layers import registry
 from netdef.layers.base import Layer, LayerSpec
 
 
 def describe(net: Located, phase: str | None = None, level: int | None = None, stages: tuple[str, ...] = (),
-             errors: Collector | None = None, assume: bool = False) -> NetDescription:
+             errors: Collector | None = None, assume: Assumptions | None = None) -> NetDescription:
     """The description of a NetParameter for one state.
 
-    With ``assume``, layers that are not here (unknown types, Python layers without their modules, data layers without
-    data) are replaced by stand-ins that say what is assumed, see ``assumed.py``.
+    With ``assume``, data layers without data and Python layers without their modules are replaced by stand-ins that
+    have shapes as far as these are known (``standin.py``); with ``assume.everything`` so are unknown types, and types
+    that cannot be made (``assumed.py``). Such a net is looked at and does not run. BadAssumption for a shape that is
+    given to a blob which is not open to it.
 
     Mistakes go into ``errors`` (and the description goes on without the bad edge); without a collector they are
     raised together: UnknownLayerType, UnknownBlob, DuplicateTop, GraphError, FieldError.
@@ -33,6 +36,8 @@ def describe(net: Located, phase: str | None = None, level: int | None = None, s
     builder = _Builder(state, kept, dropped, collector, assume)
     for located in kept:
         builder.add(located)
+    if assume is not None:
+        standin.check_used(assume, builder.nodes, builder.values, dropped)
     description = builder.finish(net)
     if errors is None:
         collector.raise_all()
@@ -66,7 +71,7 @@ class _Builder:
     """Walks the kept layers in file order and keeps who made which blob last."""
 
     def __init__(self, state: State, kept: list[Located], dropped: list[Dropped], errors: Collector,
-                 assume: bool) -> None:
+                 assume: Assumptions | None) -> None:
         self.state = state
         self.assume = assume
         self.kept = kept
@@ -110,7 +115,11 @@ class _Builder:
                 if not located.broken:
                     raise GraphError(f"layer '{m.name}': has no type", where=located.span)
                 return None
-            if self.assume and (m.type not in registry.layer_types() or assumed.known_python(m)):
+            if self.assume is not None and m.type not in registry.layer_types():
+                made = assumed.unknown_class(m) if self.assume.everything else standin.unknown_type(m, self.assume)
+                if made is not None:
+                    return made
+            if self.assume is not None and self.assume.everything and assumed.known_python(m):
                 return assumed.unknown_class(m)
             return registry.find(m.type, located.span_of("type"), f"layer '{m.name}'")
         return None
@@ -193,30 +202,38 @@ class _Builder:
         m = located.message
         num_tops = max(len(tops), cls.tops.least) if cls is not None and cls.is_loss else len(tops)
         spec = LayerSpec(located, phase, cls.options_field if cls else None, len(m.bottom), num_tops)
-        if cls is not None and self.assume:
-            return spec, self._make_or_assume(spec, cls)
-        if cls is None or located.broken:
+        if cls is None or (located.broken and not (self.assume and self.assume.everything)):
             return spec, None
         found = len(self.errors.found)
+        layer: Layer | None = None
         with self.errors:
             self._check_arity(spec, cls)
-            layer = cls(spec)
-            spec.peeked = _peek(cls, spec)
-            return spec, layer if len(self.errors.found) == found else None
-        return spec, None
+            layer = cls(spec) if self.assume is None else self._make_or_assume(spec, cls, self.assume)
+            if self.assume is None:
+                spec.peeked = _peek(cls, spec)
+        kept = len(self.errors.found) == found or (self.assume and self.assume.everything)
+        return spec, layer if kept else None
 
-    def _make_or_assume(self, spec: LayerSpec, cls: type[Layer]) -> Layer:
-        self._check_arity(spec, cls)
+    def _make_or_assume(self, spec: LayerSpec, cls: type[Layer], assume: Assumptions) -> Layer:
+        """The layer, or what stands in for it. Raises what is no reason for a stand-in."""
         if issubclass(cls, assumed.Assumed):
-            return cls(spec)
+            return standin.shaped(cls(spec), assume)
         if spec.located.broken:
             return assumed.stand_in(cls, spec, None)
+        error = None
         try:
-            layer = cls(spec)
+            layer: Layer = cls(spec)
             spec.peeked = _peek(cls, spec)
-            return layer
         except NetdefError as e:
-            return assumed.stand_in(cls, spec, e)
+            error = e
+        made = standin.stand_in(cls, spec, assume, error)
+        if made is not None:
+            return made
+        if error is None:
+            return layer
+        if assume.everything:
+            return assumed.stand_in(cls, spec, error)
+        raise error
 
     def _check_arity(self, spec: LayerSpec, cls: type[Layer]) -> None:
         for what, n, arity in (("bottom", spec.num_bottoms, cls.bottoms), ("top", spec.num_tops, cls.tops)):

@@ -33,6 +33,11 @@ def infer(description: NetDescription, inputs: Mapping[str, Shape] | None = None
         if result is not None:
             for top, shape in zip(node.tops, result.tops, strict=True):
                 values[top] = tuple(shape)
+        elif isinstance(node.layer, Assumed):
+            for i, top in enumerate(node.tops):
+                replaced = description.values[top].replaces
+                known = node.layer.shapes[i] if i < len(node.layer.shapes) else None
+                values[top] = values[replaced] if known is None and replaced is not None else known
     if errors is None:
         collector.raise_all()
     return NetShapes(description, tuple(values), tuple(inferred))

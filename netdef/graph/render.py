@@ -4,6 +4,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from netdef.config.recognise import Dialect, recognise
+from netdef.graph.assumed import Assumed
 from netdef.graph.model import GraphPlan, LayerNode, NetDescription, NetShapes, Step
 from netdef.layers.base import Shape
 
@@ -24,6 +26,19 @@ def shape_text(shape: Shape | None) -> str:
     return "x".join(map(str, shape)) if shape else "scalar"
 
 
+def render_shape(s: NetShapes, value: int) -> str:
+    """A value's shape, marked where it is assumed because its data are not here."""
+    maker = s.description.layers[s.description.values[value].maker].layer
+    marked = isinstance(maker, Assumed) and s.values[value] is not None
+    return shape_text(s.values[value]) + (" (assumed)" if marked else "")
+
+
+def assumptions(d: NetDescription) -> list[str]:
+    """What is assumed of layers whose data or modules are not here: a title and a line each, or nothing."""
+    lines = [f"  {n.name} ({n.type}): {n.layer.assumed} [{n.located.span}]" for n in d.layers if isinstance(n.layer, Assumed)]
+    return ["", "assumed, for want of data or code:", *lines] if lines else []
+
+
 def render_description(d: NetDescription) -> str:
     """Layers kept, in order, with bottoms and tops; then what was left out and why."""
     rows = [(i, n.name, n.type, _names(d, n.bottoms) or "-", _tops(d, n), n.located.span)
@@ -32,7 +47,7 @@ def render_description(d: NetDescription) -> str:
     if d.dropped:
         parts += ["", "left out:"]
         parts += [f"  {x.name} ({x.type}) at {x.span}: {x.reason}" for x in d.dropped]
-    parts += ["", f"inputs:  {', '.join(d.inputs) or '-'}", f"outputs: {', '.join(d.outputs) or '-'}"]
+    parts += ["", f"inputs:  {', '.join(d.inputs) or '-'}", f"outputs: {', '.join(d.outputs) or '-'}", *assumptions(d)]
     return "\n".join(parts)
 
 
@@ -56,13 +71,13 @@ def render_shapes(s: NetShapes) -> str:
     """Every layer's tops, params and multiply-adds."""
     rows = []
     for node, inferred in zip(s.description.layers, s.inferred, strict=True):
-        tops = ", ".join(f"{s.description.value_name(t)} {shape_text(s.values[t])}" for t in node.tops) or "-"
+        tops = ", ".join(f"{s.description.value_name(t)} {render_shape(s, t)}" for t in node.tops) or "-"
         params = macs = "?"
         if inferred is not None:
             params = ", ".join(f"{p.name} {shape_text(p.shape)}" for p in inferred.params) or "-"
             macs = f"{inferred.macs:,}" if inferred.macs else "-"
         rows.append((node.name, node.type, tops, params, macs))
-    return table(rows, ("layer", "type", "tops", "params", "multiply-adds"), [4])
+    return "\n".join([table(rows, ("layer", "type", "tops", "params", "multiply-adds"), [4]), *assumptions(s.description)])
 
 
 def render_plan(p: GraphPlan) -> str:
@@ -77,7 +92,7 @@ def render_plan(p: GraphPlan) -> str:
                          ("gradients stop at:", _stops(p)), ("params:", _params(p))):
         if lines:
             parts += ["", title, *(f"  {line}" for line in lines)]
-    return "\n".join(parts)
+    return "\n".join([*parts, *assumptions(d)])
 
 
 def _why_nothing(p: GraphPlan) -> str:
@@ -94,7 +109,7 @@ def _blob_table(p: GraphPlan) -> str:
         gets = value.id in p.with_gradient
         why = p.gradients[value.id] if gets or not _wanted(p, value.id) else _no_reader(p, value.id)
         name = value.blob + (" (in place)" if value.replaces is not None else "")
-        rows.append((name, shape_text(p.shapes.values[value.id]), maker.name, readers or "nobody (output)",
+        rows.append((name, render_shape(p.shapes, value.id), maker.name, readers or "nobody (output)",
                      "yes" if gets else "no", why))
     return table(rows, ("blob", "shape", "made by", "read by", "gradient", "why"))
 
@@ -163,25 +178,35 @@ def _params(p: GraphPlan) -> list[str]:
     return lines
 
 
-def render_summary(p: GraphPlan, itemsize: int = 4) -> str:
-    """Layers, shapes, numbers of params, multiply-adds and memory, with totals; ``itemsize`` in bytes a value."""
+def render_summary(p: GraphPlan, itemsize: int = 4, dialect: Dialect | None = None) -> str:
+    """Layers, shapes, numbers of params, multiply-adds and memory, with totals; ``itemsize`` in bytes a value.
+
+    ``dialect`` is the Caffe that the net was written for; None: it is recognised, and said unless it is plain Caffe.
+    """
+    dialect = dialect or recognise(p.description.located)
     d, rows, macs = p.description, [], 0
     for step in p.steps:
         n = sum(math.prod(x.shape) for x in step.inferred.params)
         macs += step.inferred.macs
-        tops = ", ".join(shape_text(p.shapes.values[t]) for t in step.node.tops) or "-"
-        rows.append((step.node.name, step.node.type, tops, f"{n:,}" if n else "-",
-                     f"{step.inferred.macs:,}" if step.inferred.macs else "-"))
-    params = sum(math.prod(x.init.shape) for x in p.params if x.owner == x.id)
-    values = [v for v in d.values if v.replaces is None]
-    data = sum(math.prod(p.shapes.values[v.id] or ()) for v in values) * itemsize
-    diffs = sum(math.prod(p.shapes.values[v.id] or ()) for v in values if v.id in p.with_gradient) * itemsize
+        known = p.shapes.inferred[step.node.index] is not None or isinstance(step.node.layer, Assumed)
+        tops = ", ".join(render_shape(p.shapes, t) for t in step.node.tops) or "-"
+        rows.append((step.node.name, step.node.type, tops, f"{n:,}" if n else "-" if known else "?",
+                     f"{step.inferred.macs:,}" if step.inferred.macs else "-" if known else "?"))
+    params = sum(math.prod(x.init.shape) for x in p.params if x.owner == x.id and p.shapes.inferred[x.layer] is not None)
+    sizes = {v.id: math.prod(shape) * itemsize for v in d.values
+             if v.replaces is None and (shape := p.shapes.values[v.id]) is not None}
+    diffs = sum(size for value, size in sizes.items() if value in p.with_gradient)
+    unknown = sum(n.layer is not None and x is None and not isinstance(n.layer, Assumed)
+                  for n, x in zip(d.layers, p.shapes.inferred, strict=True))
     lines = [f"net '{d.name}', {d.state}", "",
              table(rows, ("layer", "type", "tops", "params", "multiply-adds"), [3, 4]), "",
-             f"layers         {len(p.steps)}", f"params         {params:,} ({_bytes(params * itemsize)})",
+             f"layers         {len(p.steps)}" + (f", {unknown} of unknown shape, not counted below" if unknown else ""),
+             f"params         {params:,} ({_bytes(params * itemsize)})",
              f"multiply-adds  {macs:,} a forward pass",
-             f"memory         {_bytes(data)} for blobs, {_bytes(diffs)} for their gradients"]
-    return "\n".join(lines)
+             f"memory         {_bytes(sum(sizes.values()))} for blobs, {_bytes(diffs)} for their gradients"]
+    if not dialect.plain:
+        lines.append(f"dialect        {dialect}")
+    return "\n".join([*lines, *assumptions(d)])
 
 
 def _bytes(n: float) -> str:

@@ -1,7 +1,7 @@
 """One stage of a net's life as text: what `netdef explain --stage` prints."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netdef.config.load import load_net
@@ -11,22 +11,28 @@ from netdef.graph.build import build
 from netdef.graph.describe import describe
 from netdef.graph.infer import infer
 from netdef.graph.render import render_description, render_plan, render_shapes
+from netdef.graph.standin import Assumptions
+from netdef.layers.base import Shape
 
 
 def show(net: Any, stage: str, phase: str | None = None, level: int | None = None, stages: Sequence[str] = (),
-         overrides: Sequence[str] = ()) -> str:
-    """The text of ``tree``, ``description``, ``shapes`` or ``plan``. Raises what that stage or one before raises."""
+         overrides: Sequence[str] = (), shapes: Mapping[str, Shape] | None = None) -> str:
+    """The text of ``tree``, ``description``, ``shapes`` or ``plan``. Raises what that stage or one before raises.
+
+    Data and Python modules need not be here; ``shapes`` are those assumed of blobs that they would make.
+    """
+    assume = Assumptions(shapes or {})
     if stage == "plan":
-        return render_plan(build(net, phase, level, stages, overrides=overrides))
+        return render_plan(build(net, phase, level, stages, overrides=overrides, assume=assume))
     errors = Collector()
     located = load_net(net, overrides=overrides, errors=errors)
     if stage == "tree":
         errors.raise_all()
         return to_prototxt(located.message).rstrip("\n")
-    description = describe(located, phase, level, tuple(stages), errors)
+    description = describe(located, phase, level, tuple(stages), errors, assume)
     if stage == "description":
         errors.raise_all()
         return render_description(description)
-    shapes = infer(description, errors=errors)
+    inferred = infer(description, errors=errors)
     errors.raise_all()
-    return render_shapes(shapes)
+    return render_shapes(inferred)

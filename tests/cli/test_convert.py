@@ -62,3 +62,47 @@ def test_text_has_no_params(run, tmp_path):
 def test_summary_of_a_caffemodel(run, shared):
     ran = run("summary", shared / "models/hyperlpr_finemapping_fp16/HorizonalFinemapping.caffemodel")
     assert ran.status == 0 and "11,754" in ran.out
+
+
+TEMPLATE = """let: {n: 3}
+layers:
+  - x: {Input: {shape: {dim: [1, 2]}}}
+  - {repeat: {i: 1..2}, layers: [{"ip${i}": {InnerProduct: {num_output: "${n}"}}}]}
+"""
+
+
+def test_templates_come_out_expanded(run, tmp_path):
+    (tmp_path / "t.yaml").write_text(TEMPLATE)
+    assert run("convert", tmp_path / "t.yaml").out.count('type: "InnerProduct"') == 2
+    expanded = run("convert", tmp_path / "t.yaml", "--as", "yaml").out
+    assert expanded == ("layers:\n  - x: {Input: {shape: {dim: [1, 2]}}}\n  - ip1: {InnerProduct: {num_output: 3}}\n"
+                        "  - ip2: {InnerProduct: {num_output: 3}}\n")
+    assert run("convert", tmp_path / "t.yaml", tmp_path / "o.yaml", "--short").status == 0
+    assert (tmp_path / "o.yaml").read_text() == expanded
+    assert "inner_product_param" in run("convert", tmp_path / "t.yaml", "--as", "yaml", "--long").out
+
+
+def test_deploy(run, tmp_path):
+    made = run("convert", "--deploy", "builtin:lenet", tmp_path / "d.prototxt", "--batch", "4")
+    assert made.status == 0 and "left out: accuracy (Accuracy): it only reports" in made.err
+    text = (tmp_path / "d.prototxt").read_text()
+    assert text.startswith("# Derived from builtin:lenet by netdef convert --deploy.\n"
+                           "# data: 4 x 1 x 28 x 28; multiplied by 0.00390625\n")
+    assert load_net(str(tmp_path / "d.prototxt")).message.layer[-1].type == "Softmax"
+    assert run("summary", tmp_path / "d.prototxt", "--phase", "TEST").status == 0
+
+
+def test_deploy_usage(run, tmp_path):
+    assert run("convert", "builtin:lenet", "--batch", "3").status == 2
+    assert run("convert", "--deploy", "builtin:lenet", "--assume", "nothing=1").status == 2
+    assert run("convert", "--deploy", "--upgrade", "builtin:lenet").status == 2
+    assert run("convert", "--deploy", "builtin:lenet", tmp_path / "x.caffemodel").status == 2
+
+
+def test_compare_two_nets(run, tmp_path):
+    (tmp_path / "t.yaml").write_text(TEMPLATE)
+    (tmp_path / "u.yaml").write_text(TEMPLATE.replace("n: 3", "n: 4"))
+    run("convert", tmp_path / "t.yaml", tmp_path / "t.prototxt")
+    assert run("compare", tmp_path / "t.yaml", tmp_path / "t.prototxt").status == 0
+    ran = run("compare", tmp_path / "t.yaml", tmp_path / "u.yaml")
+    assert ran.status == 1 and "inner_product_param.num_output: 3 -> 4" in ran.out

@@ -69,6 +69,7 @@ def test_messages_beyond_bvlc_caffe_belong_to_fields_from_50000_up(shared):
     later = {message for number, message in numbers.items() if number >= 50000}
     later |= {f.type_name for name in theirs & set(schema.message_names()) for f in schema.fields(name).values()
               if f.number >= 50000 and f.kind == "enum"}
+    later |= {"PreprocessingParameter", "Recipe"}  # in files of their own, part of no message
     known = [*schema.message_names(), *schema.enum_names()]
     assert not [name for name in known if name not in theirs and not name.startswith(tuple(later) or "?")]
 

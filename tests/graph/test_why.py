@@ -295,7 +295,7 @@ def test_missing_data_hides_shapes_and_nothing_else(answer):
     text = answer("why", data + ip("a", "data") + loss("a"), "a[0]")
     assert text.startswith("param a[0] weights (?) gets a gradient, from loss\n")
     text = answer("why", data + ip("a", "data") + loss("a"), "data")
-    assert "data (Data): cannot be made here, so its shapes are unknown: source: no file 'no/such/lmdb'" in text
+    assert "data (Data): its data are not here (no file 'no/such/lmdb'); the shape of data is unknown" in text
 
 
 def test_the_graph_itself_must_be_sound(answer):
