@@ -1,7 +1,8 @@
 """Options that several commands share."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -30,6 +31,54 @@ seed_option = click.option("--seed", type=int, default=None, help="Seed of all r
 set_option = click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
                           help="Change one field of the file, for example --set max_iter=200 or "
                                "--set layer.conv1.convolution_param.num_output=30; may be given several times.")
+
+assume_option = click.option("--assume", "assumed", multiple=True, metavar="BLOB=N,C,H,W",
+                             help="The shape of a blob whose data are not here, for example --assume data=64,3,227,227; "
+                                  "may be given several times.")
+
+dialect_option = click.option("--dialect", metavar="NAME", default=None,
+                              help="The fork of Caffe that wrote a .caffemodel, for the numbers of its fields: bvlc, ssd, "
+                                   "faster-rcnn, segnet, ...; by default the types of its layers tell.")
+
+
+def fork_of(dialect: str | None) -> str | None:
+    """The short name of the fork that ``--dialect`` names; raises UsageError."""
+    from netdef.config import forks
+    from netdef.errors import FieldError
+
+    try:
+        return None if dialect is None else forks.short(dialect)
+    except FieldError as e:
+        raise click.UsageError(f"{e.message}; {e.hint}" if e.hint else e.message) from None
+
+
+def net_of(net: str, dialect: str | None) -> Any:
+    """What to build: the net as it was named, or as the fork wrote it that ``--dialect`` names. Raises UsageError."""
+    fork = fork_of(dialect)
+    if fork is None:
+        return net
+    from netdef.config.load import load_net
+
+    return load_net(net, dialect=fork)
+
+
+def assumed_shapes(texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """The shapes of ``--assume`` by blob; raises UsageError."""
+    from netdef.graph.standin import Assumptions
+
+    with assumptions_are_usage():
+        return dict(Assumptions.read(texts).shapes)
+
+
+@contextmanager
+def assumptions_are_usage() -> Iterator[None]:
+    """A mistake in ``--assume`` is one of usage: exit status 2."""
+    from netdef.graph.standin import BadAssumption
+
+    try:
+        yield
+    except BadAssumption as e:
+        raise click.UsageError(str(e).replace("--assume: error: ", "--assume: ")) from None
 
 
 def weight_files(text: str | None) -> list[str]:

@@ -27,6 +27,7 @@ class GradientDump:
         self.net = solver.net
         self.seen = seen
         self.every = every
+        solver.net.keep_all()  # all blobs are read when the pass is over
         self.recorder = Recorder(solver.net)
         self.pending: Recording | None = None
 

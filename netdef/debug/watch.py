@@ -162,6 +162,7 @@ class Watch:
 
     def _explained(self, event: e.GradientsReady) -> Finding:
         with np.errstate(all="ignore"):
+            self.solver.net.recall()  # every blob is looked at
             bad = find_bad(self.solver.net)
             # with iter_size an earlier pass may have made it, of which only the sum of the gradients is left
             summed = bad is not None and bad.kind == "backward" and self.solver.param.iter_size > 1
