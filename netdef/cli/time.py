@@ -34,10 +34,11 @@ def command(net: str, phase: str, level: int | None, stages: tuple[str, ...], we
     from netdef.cli.options import weight_files
     from netdef.debug.timing import time_net
     from netdef.graph.build import build
+    from netdef.runtime.load import own_weights
     from netdef.runtime.net import Net
 
     keep = "all" if parts else "outputs"
     plan = build(net, phase.upper(), level, stages, overrides=overrides)
-    with Net(plan, phase=phase.upper(), weights=weight_files(weights) or None, keep=keep) as made:
+    with Net(plan, phase=phase.upper(), weights=weight_files(weights) or own_weights(net), keep=keep) as made:
         times = time_net(made, iterations, not forward_only, parts)
     click.echo(json.dumps(times.as_dict(), indent=2) if as_json else times.render(kernels))

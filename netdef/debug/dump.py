@@ -10,6 +10,7 @@ from netdef.debug.recording import Recorder, Recording, note_updates
 from netdef.errors import NetdefError
 from netdef.graph.build import build
 from netdef.graph.model import GraphPlan
+from netdef.runtime.load import own_weights
 from netdef.runtime.net import Net
 from netdef.solvers import events as e
 from netdef.solvers.solver import Solver
@@ -79,7 +80,7 @@ def run(source: Any, seen: Seen, weights: Sequence[str] = (), iterations: int = 
         return
     plan = build(source, phase, overrides=overrides)
     _check_gradients(plan)
-    with Net(plan, weights=weights, seed=seed) as net:
+    with Net(plan, weights=weights or own_weights(source), seed=seed) as net:
         recorder = Recorder(net)
         for iteration in range(iterations):
             net.clear_param_diffs()

@@ -23,6 +23,7 @@ from netdef.graph.build import build
 from netdef.graph.model import GraphPlan, as_plain
 from netdef.graph.render import shape_text, table
 from netdef.rng import Stream
+from netdef.runtime import load
 from netdef.runtime.net import Net
 
 MOST_ELEMENTS = 500  # tried one by one where a direction shows that one of them is wrong
@@ -116,7 +117,8 @@ def check(net: Any, phase: str = "TRAIN", weights: Sequence[str] | str | None = 
     located = load_net(net).copy()
     located.set("force_backward", True, Span("check"))
     plan = build(located, phase, level, stages)
-    passes = Passes(Net(plan, dtype="float64", seed=seed, weights=weights), seed, start)
+    given = weights or load.own_weights(net)
+    passes = Passes(Net(plan, dtype="float64", seed=seed, weights=given), seed, start)
     report = CheckReport(passes.net.name, tolerance)
     targets = passes.targets()
     if not targets:
@@ -126,7 +128,7 @@ def check(net: Any, phase: str = "TRAIN", weights: Sequence[str] | str | None = 
     if any(r.failed or not r.checked for r in report.rows):
         _check_layers(passes, report, max(samples, MOST_ELEMENTS), case_file)
     if float32:
-        _check_float32(plan, passes, report, weights, seed, start)
+        _check_float32(plan, passes, report, given, seed, start)
     passes.net.close()
     return report
 
@@ -223,7 +225,7 @@ def _check_layers(passes: Passes, report: CheckReport, samples: int, case_file: 
         report.layers += found
 
 
-def _check_float32(plan: GraphPlan, passes: Passes, report: CheckReport, weights: Sequence[str] | str | None, seed: int,
+def _check_float32(plan: GraphPlan, passes: Passes, report: CheckReport, weights: Any, seed: int,
                    start: str | None) -> None:
     """The same pass in float32, on whatever kernels run there, against the float64 gradients."""
     single = Passes(Net(plan, dtype="float32", seed=seed, weights=weights), seed, start, like=passes)
