@@ -27,7 +27,7 @@ COMMANDS = {
     "compare": "Say where two runs, two nets or two solvers differ.",
     "convert": "Rewrite a net or solver as prototxt or YAML, or in the current syntax.",
     "layers": "List the layer types, or explain one.",
-    "doctor": "What this machine offers: CPU, threads, BLAS, kernel cache.",
+    "doctor": "What this machine offers; or what a FILE is, and whether it is whole.",
 }
 
 

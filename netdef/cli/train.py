@@ -41,11 +41,22 @@ EFFECTS = click.Choice(["stop", "snapshot", "none"])
               "unless --set max_iter says otherwise; exit status 1 if the loss does not fall to a tenth.")
 @click.option("--prove-resume", "trial", flag_value="prove", help="Only prove that training goes on exactly: 2N "
               "iterations against N, a snapshot, and N more, bit for bit; exit status 1 if not.")
+@click.option("--find-lr", "trial", flag_value="lr", help="Only look for a learning rate: raise it from iteration to "
+              "iteration, watch the loss, and suggest a base_lr. Nothing is kept.")
+@click.option("--lr-range", type=(click.FloatRange(0, min_open=True), click.FloatRange(0, min_open=True)),
+              default=(1e-6, 10.0), show_default=True, metavar="LOW HIGH", help="With --find-lr: the rates to try.")
+@click.option("--lr-iter", metavar="N", type=click.IntRange(10), default=100, show_default=True,
+              help="With --find-lr: in how many iterations.")
 @click.option("--prove-iter", metavar="N", type=click.IntRange(1), default=10, show_default=True,
               help="With --prove-resume: the number N.")
+@click.option("--run-dir", type=click.Path(path_type=Path, file_okay=False), default=None, metavar="DIR",
+              help="The run's directory, for config, metrics and snapshots; by default runs/NET/NUMBER.")
+@click.option("--tensorboard", is_flag=True, help="Write TensorBoard events there too (needs netdef[tensorboard]).")
+@click.option("--dry-run", is_flag=True, help="Only print the plan of a recipe.")
 def command(solver: str, weights: str | None, snapshot: str | None, overrides: tuple[str, ...], seed: int | None,
-            trial: str | None, prove_iter: int, **options: Any) -> None:
-    """Train as SOLVER says, a solver prototxt or YAML file; builtin:lenet is one that comes with netdef.
+            trial: str | None, **options: Any) -> None:
+    """Train as SOLVER says, a solver prototxt or YAML file; builtin:lenet is one that comes with netdef. A recipe, which
+    runs several solvers in stages, goes in the same way; --snapshot then takes the folder of its run.
 
     Ctrl-C ends after the batch at hand and keeps a snapshot; a second Ctrl-C ends at once. In a terminal one line
     shows how it goes, in a pipe come the lines that readers of Caffe's logs know. A watch gives one line of advice, on
@@ -59,7 +70,19 @@ def command(solver: str, weights: str | None, snapshot: str | None, overrides: t
       netdef train solver.prototxt --snapshot runs/LeNet/1/LeNet_iter_5000.solverstate
       netdef train solver.prototxt --weights a.caffemodel,b.caffemodel.h5 --strict
       netdef train solver.prototxt --prove-resume
+      netdef train solver.prototxt --find-lr
+
+    The run's directory holds the config as it was resolved, the environment, metrics.jsonl and the snapshots;
+    `netdef plot` draws it, `netdef compare` holds two of them against each other.
     """
+    from netdef.config.load import is_recipe
+
+    if is_recipe(solver):
+        from netdef.cli import recipe
+
+        return recipe.train(solver, snapshot, overrides, seed, {"weights": weights, "trial": trial, **options})
+    if options["dry_run"]:
+        raise click.UsageError("--dry-run prints the plan of a recipe; `netdef explain` shows a net")
     if weights and snapshot:
         raise click.UsageError("--weights begins at iteration 0, --snapshot goes on: give one of them")
     if trial and snapshot:
@@ -74,21 +97,36 @@ def command(solver: str, weights: str | None, snapshot: str | None, overrides: t
 
         made = Solver(solver, weights=weight_files(weights) or None, overrides=[*overrides, *more],
                       seed=seed if own_seed is None else own_seed, level=options["level"], stages=options["stages"],
-                      strict=options["strict"])
+                      strict=options["strict"], keep="outputs")
         made.signals = Signals(options["sigint_effect"], options["sighup_effect"])
         return made
 
     if trial:
-        sys.exit(0 if _try(trial, make, overrides, prove_iter) else 1)
+        sys.exit(0 if _try(trial, make, overrides, options) else 1)
     with make([]) as made:
-        _listen(made, solver, options, bool(weights or snapshot or made.param.weights), snapshot)
+        _train(made, solver, weights, snapshot, options)
+
+
+def _train(made: Solver, config: str, weights: str | None, snapshot: str | None, options: dict[str, Any]) -> None:
+    """The whole training, recorded in its directory."""
+    from netdef.cli.options import weight_files
+    from netdef.solvers.rundir import RunDirectory
+    from netdef.solvers.settings import require
+
+    require(made.located, "max_iter", "solve()")
+    with RunDirectory(made, options["run_dir"], snapshot, options["tensorboard"]) as run:
+        _show(made, config, options)
+        if snapshot is not None:
+            made.restore(snapshot)
+        run.begin(["netdef", *sys.argv[1:]], weight_files(weights), options["level"], options["stages"])
+        _watch(made, options["on_nan"], bool(weights or snapshot or made.param.weights))
         made.solve()
+        click.echo(f"run:    {run.folder}")
 
 
-def _listen(made: Solver, config: str, options: dict[str, Any], loaded: bool, snapshot: str | None) -> None:
+def _show(made: Solver, config: str, options: dict[str, Any]) -> None:
     """Show what was loaded, and from now on what happens."""
-    from netdef.cli.progress import advise, listener, show_loaded
-    from netdef.debug.watch import Watch
+    from netdef.cli.progress import listener, show_loaded
 
     show_loaded(made)
     if options["dump_folder"] is not None:
@@ -96,18 +134,25 @@ def _listen(made: Solver, config: str, options: dict[str, Any], loaded: bool, sn
 
         made.listen(GradientDump(made, into(options["dump_folder"]), options["every"]))
     made.listen(listener(made, config))
-    if snapshot is not None:
-        made.restore(snapshot)
-    made.listen(Watch(made, advise, options["on_nan"], loaded=loaded))
 
 
-def _try(trial: str, make: Any, overrides: tuple[str, ...], n: int) -> bool:
+def _watch(made: Solver, on_nan: str, loaded: bool) -> None:
+    """The last listener: it may end the training, and the others have noted the loss by then."""
+    from netdef.cli.progress import advise
+    from netdef.debug.watch import Watch
+
+    made.listen(Watch(made, advise, on_nan, loaded=loaded))
+
+
+def _try(trial: str, make: Any, overrides: tuple[str, ...], options: dict[str, Any]) -> bool:
     """One of the short runs; whether it went well."""
     from netdef.cli import trials
     from netdef.cli.progress import show_events, show_loaded
 
     if trial == "prove":
-        return trials.prove(make, n)
+        return trials.prove(make, options["prove_iter"])
+    if trial == "lr":
+        return trials.find_rate(make, options["lr_range"], options["lr_iter"])
     if trial == "overfit":
         return trials.overfit_batch(make, show_events, overrides)
 

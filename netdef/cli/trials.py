@@ -61,6 +61,30 @@ def overfit_batch(make: Make, show: Callable[[Solver], None], overrides: Sequenc
     return learned
 
 
+def find_rate(make: Make, limits: tuple[float, float], iterations: int) -> bool:
+    """Print what a range test of the learning rate saw; whether there is a rate to suggest."""
+    from netdef.graph.render import table
+    from netdef.solvers.chart import chart
+    from netdef.solvers.finder import advice, find_lr
+
+    if limits[0] >= limits[1]:
+        raise click.UsageError(f"--lr-range: expected LOW below HIGH, got {limits[0]:g} and {limits[1]:g}")
+    with make([]) as solver:
+        found = find_lr(solver, *limits, iterations=iterations)
+        rows = [(i + 1, f"{found.rates[i]:.3g}", f"{found.losses[i]:.4g}", f"{found.smooth[i]:.4g}")
+                for i in range(0, len(found.smooth), max(1, len(found.smooth) // 12))]
+        click.echo(table(rows, ("iteration", "lr", "loss", "smoothed"), range(4)) + "\n")
+        top = 1.25 * found.smooth[0] - 0.25 * min(found.smooth) if found.smooth else 0.0  # how it explodes tells nothing
+        points = [(rate, loss) for rate, loss in zip(found.rates, found.smooth, strict=False) if loss <= top]
+        click.echo(chart([("smoothed loss", points)], log_x=True, title="smoothed loss by learning rate") + "\n")
+        for line in advice(solver, found):
+            click.echo(f"find-lr: {line}")
+        if found.suggestion is not None:
+            click.echo(f"find-lr: seed {solver.net.seed}, nothing was kept; to use it, type: "
+                       f"--set base_lr={found.suggestion:g}")
+    return found.suggestion is not None
+
+
 def prove(make: Make, n: int) -> bool:
     """Print the proof of an exact resume; whether it holds."""
     from netdef.solvers.prove import prove_resume

@@ -22,7 +22,7 @@ def facts() -> dict[str, str]:
         "Python": f"{platform.python_version()} ({sys.executable})",
         "NumPy": np.__version__,
         "Numba": f"{numba.__version__} (llvmlite {llvmlite.__version__})",
-        "processor": _processor(),
+        "processor": processor(),
         "vector features": ", ".join(_features()) or "none of AVX, AVX2, FMA, AVX-512",
         "cores": str(os.cpu_count()),
         "kernel threads": str(threads.wanted() or numba.config.NUMBA_NUM_THREADS),
@@ -43,7 +43,8 @@ def warm_report() -> str:
     return f"kernels ready: {len(jit.kernels())}; compiled now: {new}; seconds: {seconds:.1f}"
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name, as the system tells it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as f:
             names = [line.split(":", 1)[1].strip() for line in f if line.startswith("model name")]

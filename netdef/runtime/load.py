@@ -96,14 +96,17 @@ def _matched(net: Net, path: Path, name: str, file: weights.WeightsFile, targets
     return [(targets[i].data, array) for i, array in numbered.items()]
 
 
-def save_weights(net: Net, path: Path, params: Params | None = None) -> None:
+def save_weights(net: Net, path: Path, params: Params | None = None, diffs: bool = False) -> None:
     """Write every layer (those without params too, as Caffe does), in a .caffemodel with its options.
 
-    ``params`` are written in place of the net's own, where they are given.
+    ``params`` are written in place of the net's own, where they are given; with ``diffs`` their gradients go into the
+    file too (.caffemodel and HDF5), as zeros where a param has none.
     """
     own: Params = params if params is not None else net.params
     layers = [(run.name, run.type, [blob.data for blob in own.get(run.name, ())]) for run in net.steps]
-    weights.write(path, layers, net.name, _message(net))
+    gradients = {name: [blob.diff if blob.has_diff else np.zeros_like(blob.data) for blob in blobs]
+                 for name, blobs in own.items()} if diffs else None
+    weights.write(path, layers, net.name, _message(net), gradients)
 
 
 def _message(net: Net) -> Any:

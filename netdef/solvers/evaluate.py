@@ -40,14 +40,16 @@ def outputs_of(net: Net) -> list[Output]:
             for value in net.blobs[name].data.reshape(-1)]
 
 
-def evaluate(net: Net, passes: int, go_on: Callable[[], bool]) -> Scores | None:
+def evaluate(net: Net, passes: int, go_on: Callable[[], bool],
+             each: Callable[[int, list[Output]], None] | None = None) -> Scores | None:
     """Run ``passes`` forward passes and average. None where ``go_on``, asked before each pass, says no.
 
+    ``each`` gets the number of a pass and its outputs.
     Raises SolverError where an output changes its size between passes, for then there is no mean.
     """
     sums: dict[str, np.ndarray] = {}
     loss = 0.0
-    for _ in range(passes):
+    for number in range(passes):
         if not go_on():
             return None
         with quiet():
@@ -59,6 +61,8 @@ def evaluate(net: Net, passes: int, go_on: Callable[[], bool]) -> Scores | None:
                                   "their mean means nothing", hint="end it with a Silence layer")
             sums[name] = sums[name] + flat if name in sums else flat
         loss += net.loss
+        if each is not None:
+            each(number, outputs_of(net))
     weights = output_weights(net)
     outputs = [Output(name, float(value) / passes, weights[name]) for name, total in sums.items() for value in total]
     return Scores(outputs, loss / passes if passes else 0.0)

@@ -115,25 +115,35 @@ def _plan(solver: Located, source: Source, phase: str, state: _State, loaded: di
     """The plan of one net; its phase is the default one < the net's own < the solver's state."""
     if source not in loaded:
         loaded[source] = None  # a second user of a net that cannot be read stays silent
-        loaded[source] = _load(solver, source, errors)
+        loaded[source] = load_source(solver, source, errors)
     net = loaded[source]
     if net is None:
         return None
+    return build(net, _phase(net, state, phase), state.level, state.stages)
+
+
+def _phase(net: Located, state: _State, default: str) -> str:
     own = net.message.state
-    chosen = state.phase or (PHASES[own.phase] if own.HasField("phase") else phase)
-    return build(net, chosen, state.level, state.stages)
+    return state.phase or (PHASES[own.phase] if own.HasField("phase") else default)
 
 
-def _load(solver: Located, source: Source, errors: Collector) -> Located:
+def train_arguments(solver: Located, net: Located) -> tuple[str, int | None, tuple[str, ...]]:
+    """Phase, level and stages with which a solver's train net is built."""
+    state = _state(solver, "train_state", None, None, ())
+    return _phase(net, state, "TRAIN"), state.level, state.stages
+
+
+def load_source(solver: Located, source: Source, errors: Collector) -> Located:
+    """Read one net of a solver; mistakes go into ``errors``."""
     if source.field.endswith("_param"):
         return load_net(solver.child(source.field, source.index), errors=errors)
     name = getattr(solver.message, source.field)
     path = name if source.index is None else name[source.index]
     span = solver.span_of(*[p for p in (source.field, source.index) if p is not None])
-    return load_net(_short(resolve(path, solver.file, span)), errors=errors)
+    return load_net(short_path(resolve(path, solver.file, span)), errors=errors)
 
 
-def _short(path: Path) -> str:
+def short_path(path: Path) -> str:
     """Relative to the working directory where it lies below it: what messages should show."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +12,8 @@ import numpy as np
 
 from netdef import weights
 from netdef.config.paths import resolve
-from netdef.errors import WeightsError, warn
+from netdef.errors import NetdefError, SolverError, WeightsError, warn
+from netdef.runtime.load import save_weights
 from netdef.solvers import keep, state
 from netdef.solvers.rules import Rule
 from netdef.solvers.snapshot import AVERAGES, find_state, find_weights, save_set
@@ -25,8 +28,9 @@ def write_snapshot(solver: Solver, due: bool, value: float | None = None) -> tup
 
     ``due`` and ``value`` are for ``Keeper``, which deletes older snapshots afterwards where the solver says so.
     """
+    solver.snapshots.sweep()
     model, target = solver.snapshots.paths(solver.iter)
-    files: list[tuple[Path, Callable[[Path], None]]] = [(model, solver.net.save)]
+    files: list[tuple[Path, Callable[[Path], None]]] = [(model, _save_net(solver))]
     if solver.ema is not None:
         files.append((solver.snapshots.path(solver.iter, AVERAGES), solver.averages().save))
     keeper = solver.keeper
@@ -42,6 +46,47 @@ def write_snapshot(solver: Solver, due: bool, value: float | None = None) -> tup
     save_set(files, target, save_state)
     keeper.entries = entries
     return model, target
+
+
+def _save_net(solver: Solver) -> Callable[[Path], None]:
+    if not solver.param.snapshot_diff:
+        return solver.net.save
+    return lambda path: save_weights(solver.net, path, diffs=True)
+
+
+def attempt(solver: Solver, save: Callable[[], object]) -> None:
+    """A snapshot amid training: a full disk or a lost folder costs this snapshot and not the training."""
+    try:
+        save()
+    except (OSError, SolverError, WeightsError) as error:
+        warn(f"no snapshot at iteration {solver.iter}, training goes on: {_reason(error)}", _where(error))
+
+
+def last_snapshot(solver: Solver) -> None:
+    """The snapshot at the end. Where its place cannot be written, it goes to the system's folder for temporary files, and
+    SolverError says where; if that fails too, the first error is raised."""
+    try:
+        solver.snapshot()
+    except (OSError, SolverError, WeightsError) as error:
+        folder = Path(tempfile.mkdtemp(prefix="netdef-rescued-"))
+        own, solver.snapshots = solver.snapshots, solver.snapshots.elsewhere(folder)
+        try:
+            model, _ = solver.snapshot()
+        except (OSError, SolverError, WeightsError):
+            shutil.rmtree(folder, ignore_errors=True)
+            raise error from None
+        finally:
+            solver.snapshots = own
+        raise SolverError(f"the last snapshot could not be written ({_reason(error)}); it is now '{model}', with its "
+                          ".solverstate", where=_where(error), hint="move both before the system deletes them") from error
+
+
+def _reason(error: Exception) -> str:
+    return error.message if isinstance(error, NetdefError) else str(error)
+
+
+def _where(error: Exception) -> str | None:
+    return str(error.where) if isinstance(error, NetdefError) and error.where else None
 
 
 def _extra(solver: Solver, ema: str) -> state.ExtraState:

@@ -69,8 +69,6 @@ def notice_settings(solver: Located) -> None:
         _notice(solver, "solver_mode", "netdef trains on the CPU")
     elif message.device_id:
         _notice(solver, "device_id", "netdef trains on the CPU")
-    if message.snapshot_diff:
-        _notice(solver, "snapshot_diff", "gradients are not stored in snapshots")
     if message.HasField("layer_wise_reduce"):
         _notice(solver, "layer_wise_reduce", "it is about several GPUs and has no effect on one machine's CPU")
     if message.clip_gradients == 0:

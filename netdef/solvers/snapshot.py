@@ -16,7 +16,6 @@ import hashlib
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -43,6 +42,20 @@ class Snapshots:
         self._stem = stem
         self._ending = ending
         self._ready = ""
+        self._home: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The net's name as that of a folder."""
+        return self._name
+
+    def in_folder(self, folder: Path) -> None:
+        """Without a prefix: write into this folder, not into a new one. To be called before the first snapshot."""
+        self._home = folder
+
+    def elsewhere(self, folder: Path) -> Snapshots:
+        """Names for one snapshot in another folder, in the same format."""
+        return Snapshots(str(folder / (os.path.basename(self._ready) or self._name)), self._name, self._stem, self._ending)
 
     def prepare(self) -> str:
         """The prefix, its folder made and probed for writing; raises SolverError where that fails. Later calls cost
@@ -52,12 +65,20 @@ class Snapshots:
                 weights.h5py_or_error(self._prefix or RUNS)
             try:
                 self._ready = self._reserve()
-                _probe(self._ready)
+                with weights.unfinished(self._ready):
+                    pass  # a file can be made there
             except OSError as error:
                 self._ready = ""
                 raise SolverError(f"cannot write snapshots to '{self._prefix or RUNS}': {error.strerror or error}",
                                   hint="snapshot_prefix says where they go") from error
+            self.sweep()
         return self._ready
+
+    def sweep(self) -> None:
+        """Put in order what killed processes left of snapshots under this prefix; see recover.py."""
+        from netdef.solvers.recover import tidy  # it needs this module
+
+        tidy(self.prepare())
 
     def paths(self, iteration: int) -> tuple[Path, Path]:
         """The .caffemodel and the .solverstate of an iteration, or their HDF5 twins."""
@@ -69,19 +90,21 @@ class Snapshots:
 
     def is_own(self, state: Path) -> bool:
         """Whether a .solverstate has a name that this run would give."""
-        if not (self._prefix or self._ready):
+        if not (self._prefix or self._ready or self._home):
             return False  # it will get a new folder
         prefix = os.path.abspath(self._ready or self._given())
         return re.fullmatch(re.escape(prefix) + r"_iter_\d+\.solverstate(\.h5)?", os.path.abspath(state)) is not None
 
     def _reserve(self) -> str:
-        if not self._prefix:
-            return os.path.join(_next_run(Path(RUNS) / self._name), self._name)
+        if not (self._prefix or self._home):
+            self._home = next_run(Path(RUNS) / self._name)
         prefix = self._given()
         os.makedirs(os.path.dirname(prefix) or ".", exist_ok=True)
         return prefix
 
     def _given(self) -> str:
+        if not self._prefix and self._home is not None:
+            return os.path.join(self._home, self._name)
         if os.path.isdir(self._prefix) and self._stem:
             return os.path.join(self._prefix, self._stem)
         return self._prefix
@@ -94,21 +117,24 @@ def save_set(models: Sequence[tuple[Path, Callable[[Path], None]]], solverstate:
     ``models`` are weights files with what writes them; ``save_state(digests)`` writes the state with the digests of
     these.
     """
-    try:
+    with contextlib.ExitStack() as locks:  # so that no other process takes the second names for those of a dead one
+        try:
+            for model, _ in models:
+                if model.exists() and solverstate.exists() and _belongs(model, solverstate):
+                    locks.enter_context(weights.locked(model))
+                    _keep(model, aside_of(model))
+                    locks.enter_context(weights.locked(aside_of(model)))
+            for model, save in models:
+                save(model)
+            save_state([digest_of(model) for model, _ in models])
+        except BaseException:
+            for model, _ in models:
+                if aside_of(model).exists():
+                    os.replace(aside_of(model), model)
+                    _forget(aside_of(model))  # two names of one file: then the renaming did nothing
+            raise
         for model, _ in models:
-            if model.exists() and solverstate.exists() and _belongs(model, solverstate):
-                _keep(model, _aside(model))
-        for model, save in models:
-            save(model)
-        save_state([digest_of(model) for model, _ in models])
-    except BaseException:
-        for model, _ in models:
-            if _aside(model).exists():
-                os.replace(_aside(model), model)
-                _forget(_aside(model))  # two names of one file: then the renaming did nothing
-        raise
-    for model, _ in models:
-        _forget(_aside(model))
+            _forget(aside_of(model))
 
 
 def digest_of(path: Path) -> str:
@@ -118,6 +144,12 @@ def digest_of(path: Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def digests_in(solverstate: Path) -> list[str]:
+    """The digests of the weights that a state was written with; none where Caffe wrote it. Raises NetdefError."""
+    extra = state.decode(weights.read_solverstate(solverstate).extra)
+    return [digest for digest in (extra.digest, extra.ema_digest) if digest]
 
 
 def beside(path: Path, kind: str) -> list[Path]:
@@ -153,7 +185,7 @@ def find_weights(learned_net: str, solverstate: Path, digest: str, kind: str = W
                            *beside(solverstate, kind)])
     found = [p for p in tried if p.is_file()]
     if digest:
-        for path in [q for p in tried for q in (p, _aside(p)) if q.is_file()]:
+        for path in [q for p in tried for q in (p, aside_of(p)) if q.is_file()]:
             if digest_of(path) == digest:
                 return path
         if found:
@@ -165,7 +197,7 @@ def find_weights(learned_net: str, solverstate: Path, digest: str, kind: str = W
     return found[0]
 
 
-def _aside(model: Path) -> Path:
+def aside_of(model: Path) -> Path:
     """The second name of weights that are being replaced."""
     return model.with_name(f".{model.stem}.previous{model.suffix}")
 
@@ -173,10 +205,10 @@ def _aside(model: Path) -> Path:
 def _belongs(model: Path, solverstate: Path) -> bool:
     """Whether the weights are among those that the state was written with (nothing known: they are)."""
     try:
-        extra = state.decode(weights.read_solverstate(solverstate).extra)
+        known = digests_in(solverstate)
     except NetdefError:
         return False
-    return not extra.digest or digest_of(model) in (extra.digest, extra.ema_digest)
+    return not known or digest_of(model) in known
 
 
 def _keep(model: Path, aside: Path) -> None:
@@ -186,12 +218,8 @@ def _keep(model: Path, aside: Path) -> None:
     try:
         os.link(model, aside)
     except OSError:
-        part = aside.with_name(aside.name + ".tmp")
-        try:
-            shutil.copyfile(model, part)
-            os.replace(part, aside)  # a half-written second name must never take the place of the first
-        finally:
-            _forget(part)
+        with weights.atomic_write(aside) as part, open(model, "rb") as file:
+            shutil.copyfileobj(file, part)  # a half-written second name must never take the place of the first
 
 
 def _forget(path: Path) -> None:
@@ -199,7 +227,7 @@ def _forget(path: Path) -> None:
         path.unlink()
 
 
-def _next_run(folder: Path) -> Path:
+def next_run(folder: Path) -> Path:
     """A new folder in ``folder``, called by the number after the largest one there."""
     folder.mkdir(parents=True, exist_ok=True)
     number = max((int(p.name) for p in folder.iterdir() if p.name.isdecimal()), default=0) + 1
@@ -209,9 +237,3 @@ def _next_run(folder: Path) -> Path:
             return folder / str(number)
         except FileExistsError:  # another run was faster
             number += 1
-
-
-def _probe(prefix: str) -> None:
-    """Raise OSError where no file can be made beside the prefix."""
-    with tempfile.NamedTemporaryFile(dir=os.path.dirname(prefix) or ".", prefix=f".{os.path.basename(prefix)}.probe."):
-        pass

@@ -24,7 +24,7 @@ from netdef.solvers.keep import Keeper
 from netdef.solvers.monitor import Monitor, find_monitor
 from netdef.solvers.observe import Observer
 from netdef.solvers.policies import Schedule
-from netdef.solvers.resume import first_weights, read_snapshot, write_snapshot
+from netdef.solvers.resume import attempt, first_weights, last_snapshot, read_snapshot, write_snapshot
 from netdef.solvers.settings import HDF5, require
 from netdef.solvers.setup import set_up
 from netdef.solvers.signals import NONE, SNAPSHOT, Signals
@@ -46,6 +46,7 @@ class Solver:
     ``seed``           wins over that of a snapshot, which wins over random_seed; without any the system gives one
     ``level, stages``  added to the train net's state, as ``caffe train -level -stage`` does
     ``dtype``          "float32" or "float64"
+    ``keep``           what the nets keep of each pass, as for Net: "all", or "outputs" to train with little memory
 
     ``net`` is the train net, ``test_nets`` use its params (matched by layer name), ``iter`` counts the updates done,
     ``param`` is the SolverParameter; its numbers may be changed between steps. Nothing is printed: ``listen`` tells
@@ -61,7 +62,8 @@ class Solver:
 
     def __init__(self, solver: Any, weights: Paths | None = None, snapshot: str | os.PathLike[str] | None = None,
                  overrides: Sequence[str] = (), seed: int | None = None, *, level: int | None = None,
-                 stages: Sequence[str] = (), dtype: str = "float32", strict: bool = False) -> None:
+                 stages: Sequence[str] = (), dtype: str = "float32", strict: bool = False,
+                 keep: str | Sequence[str] = "all") -> None:
         if weights is not None and snapshot is not None:
             raise SolverError("expected weights or a snapshot, got both",
                               hint="a snapshot brings its own weights and goes on; weights begin at iteration 0")
@@ -73,8 +75,8 @@ class Solver:
         given_seed = seed
         if seed is None and self.param.random_seed >= 0:
             seed = self.param.random_seed
-        self.net = Net(setup.plans.train, seed=seed, dtype=dtype)
-        self.test_nets = [Net(plan, seed=self.net.seed, dtype=dtype) for plan in setup.plans.tests]
+        self.net = Net(setup.plans.train, seed=seed, dtype=dtype, keep=keep)
+        self.test_nets = [Net(plan, seed=self.net.seed, dtype=dtype, keep=keep) for plan in setup.plans.tests]
         self.test_iter = setup.plans.test_iter
         self.iter = 0
         self.stopped = False
@@ -135,7 +137,7 @@ class Solver:
     def step(self, n: int = 1) -> None:
         """Do ``n`` updates, with the tests, displays and snapshots that fall due; fewer where a stop was asked for.
 
-        The smoothed loss begins anew, as in Caffe.
+        A snapshot that cannot be written is a warning, and the training goes on. The smoothed loss begins anew, as in Caffe.
         """
         if self.param.snapshot:
             self.snapshots.prepare()
@@ -179,7 +181,7 @@ class Solver:
             else:
                 self.stopped = True
         if due or best:
-            self._save(due)
+            attempt(self, lambda: self._save(due))
 
     def _look(self, outputs: Sequence[e.Output]) -> bool:
         """Look at the monitor; whether its value asks for a snapshot. May set ``stopped``."""
@@ -251,7 +253,8 @@ class Solver:
         """Train from the present iteration to max_iter, take the last snapshot, and test once more, as Caffe does.
 
         In the main thread, Ctrl-C finishes the iteration, takes the last snapshot and returns with ``stopped`` set;
-        see Signals. Raises FieldError without max_iter, SolverError where snapshots cannot be written.
+        see Signals. Raises FieldError without max_iter, SolverError where snapshots cannot be written; where that turns
+        out only at the end, the last one is saved in the system's folder for temporary files, and the error says so.
         """
         p = self.param
         require(self.located, "max_iter", "solve()")
@@ -261,7 +264,7 @@ class Solver:
         with self.signals.handled():
             self.step(max(0, p.max_iter - self.iter))
             if p.snapshot_after_train and self._saved_at != self.iter:
-                self.snapshot()
+                last_snapshot(self)
             stopped = self.stopped
             if not stopped:
                 self._last_look()
@@ -288,7 +291,7 @@ class Solver:
         if m is None or m.net is None or m.net >= len(found):
             return
         if self._look(found[m.net].outputs):
-            self._save(False)
+            attempt(self, lambda: self._save(False))
         else:
             self._prune()
 
@@ -332,7 +335,7 @@ class Solver:
         """Do what signals asked for since the last batch; whether to run another one."""
         while (request := self.signals.take()) != NONE:
             if request == SNAPSHOT:
-                self.snapshot()
+                attempt(self, self.snapshot)
             else:
                 self.stopped = True
         return not self.stopped

@@ -49,12 +49,17 @@ def encode_plain(state: Any) -> str:
     return json.dumps(state, default=_plain, separators=(",", ":"))
 
 
+def decode_plain(text: str) -> Any:
+    """What ``encode_plain`` gave. Raises ValueError."""
+    return json.loads(text, object_hook=_array)
+
+
 def decode(text: str, where: str | None = None) -> ExtraState:
     """What ``encode`` gave; an empty text gives an ExtraState of version 0. Raises WeightsError."""
     if not text:
         return ExtraState()
     try:
-        read = json.loads(text, object_hook=_array)
+        read = decode_plain(text)
         version = int(read["version"])
         if version > VERSION:
             raise WeightsError(f"netdef's part of this state is of version {version}; this netdef reads up to "

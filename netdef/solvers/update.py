@@ -27,7 +27,17 @@ class Update:
         self.rule = rule(p, self.blobs, names)
 
     def apply(self, rate: float, iteration: int) -> None:
-        """One update with the learning rate ``rate``; the diffs hold the gradient afterwards as the rule left it."""
+        """One update with the learning rate ``rate``; the diffs hold the gradient afterwards as the rule left it, or with
+        snapshot_diff what was taken off the params (0 for those with lr_mult 0), as in Caffe."""
+        if self.p.snapshot_diff:
+            before = [blob.data.copy() for blob in self.blobs]
+            self._apply(rate, iteration)
+            for blob, data in zip(self.blobs, before, strict=True):
+                np.subtract(data, blob.data, out=blob.diff)
+            return
+        self._apply(rate, iteration)
+
+    def _apply(self, rate: float, iteration: int) -> None:
         scale = self._clip_scale()
         if scale != 1:
             self._scale(scale)

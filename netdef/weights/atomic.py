@@ -1,4 +1,8 @@
-"""Writing a file so that it is whole or not there: aside, flushed to the disk, then renamed over the old one."""
+"""Writing a file so that it is whole or not there: aside, flushed to the disk, then renamed over the old one.
+
+The file aside, ``.<name>.<12 hex digits>.tmp``, is locked while it is written. A killed process leaves it behind without
+the lock, so ``stale.py`` can tell it from one that is still being written.
+"""
 from __future__ import annotations
 
 import contextlib
@@ -10,6 +14,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from netdef.errors import WeightsError
+
+try:
+    import fcntl
+    LOCKS = True
+except ImportError:  # Windows: no locks, hence no sweeping either
+    LOCKS = False
+
+_BINARY = getattr(os, "O_BINARY", 0)
+UNFINISHED = r"\.(?P<target>.+)\.[0-9a-f]{12}\.tmp"
+"""The names that ``atomic_write`` gives to files aside; ``target`` are the first 100 characters of the final name."""
 
 
 @contextlib.contextmanager
@@ -27,16 +41,17 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     aside: Path | None = None
     try:
         if _special(target):
-            with _opened(target, mode, os.O_WRONLY) as file:
+            with _filed(os.open(target, os.O_WRONLY | _BINARY), mode) as file:
                 yield file
             return
-        aside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
-        with _opened(aside, mode, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        _keep_permissions(target, aside)
-        os.replace(aside, target)
+        aside, descriptor = _begin(target)
+        with _still_locked(descriptor):
+            with _filed(descriptor, mode) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            _keep_permissions(target, aside)
+            os.replace(aside, target)
         aside = None
         _sync_folder(target.parent)
     except OSError as error:
@@ -61,12 +76,78 @@ def _special(target: Path) -> bool:
     return not stat.S_ISREG(mode)
 
 
-def _opened(path: Path, mode: str, flags: int) -> IO[Any]:
-    """A new file with the usual permissions (0666 less the umask; ``tempfile`` would make it private)."""
-    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
+def _begin(target: Path) -> tuple[Path, int]:
+    """A new locked file beside ``target`` with the usual permissions (0666 less the umask; ``tempfile`` would make it
+    private): its path and descriptor."""
+    while True:
+        aside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
+        try:
+            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(target)) from error  # the name that the user knows
+        _lock(descriptor, wait=True)
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(aside)):
+                return aside, descriptor
+        os.close(descriptor)  # a sweep took it before the lock was there
+
+
+def _filed(descriptor: int, mode: str) -> IO[Any]:
     if mode == "wb":
         return os.fdopen(descriptor, mode)
     return os.fdopen(descriptor, mode, encoding="utf-8", newline="\n")
+
+
+@contextlib.contextmanager
+def _still_locked(descriptor: int) -> Iterator[None]:
+    """Keep a file's lock during the block, though the file is closed in it: a second descriptor holds it too."""
+    if not LOCKS:  # Windows renames no open file
+        yield
+        return
+    second = os.dup(descriptor)
+    try:
+        yield
+    finally:
+        os.close(second)
+
+
+@contextlib.contextmanager
+def unfinished(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """An empty locked file beside ``target``, named as those of ``atomic_write``, and removed at the end. What is written
+    under its path with something appended counts as its own. Raises OSError where no file can be made there."""
+    aside, descriptor = _begin(Path(target))
+    try:
+        yield aside
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(aside)
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike[str]) -> Iterator[bool]:
+    """Hold the lock of an existing file during the block; False where another process has it, or where there are no
+    locks to ask."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | _BINARY)
+    except OSError:
+        yield False
+        return
+    try:
+        yield _lock(descriptor, wait=False)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, wait: bool) -> bool:
+    """Lock an open file until it is closed; whether that worked."""
+    if not LOCKS:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # someone else has it, or this file system knows no locks
+        return False
+    return True
 
 
 def _keep_permissions(old: Path, new: Path) -> None:

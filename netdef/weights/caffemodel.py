@@ -7,7 +7,7 @@ something else somewhere (facts from the caffe.proto files of BVLC and its forks
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -71,24 +71,29 @@ def write_caffemodel(
     layers: Sequence[tuple[str, str, Sequence[np.ndarray]]],
     net_name: str = "",
     net_message: Message | None = None,
+    diffs: Mapping[str, Sequence[np.ndarray]] | None = None,
 ) -> None:
     """Write ``(layer name, type, arrays)`` as a .caffemodel that Caffe reads.
 
     float64 arrays are stored as double_data, all others as float32. With ``net_message`` (a NetParameter) its other
     fields, and those of its layers, are stored too, each layer with the arrays given under its name; ``net_name`` then
-    only fills an empty name. Raises WeightsError where the file cannot be written or would pass protobuf's limit of
-    2 GiB, ValueError where ``layers`` names one that ``net_message`` lacks.
+    only fills an empty name. ``diffs`` are gradients by layer name, stored beside the arrays. Raises WeightsError where
+    the file cannot be written or would pass protobuf's limit of 2 GiB, ValueError where ``layers`` names one that
+    ``net_message`` lacks.
     """
     if net_message is None:
         entries = [(_layer_head(name, type_name), arrays) for name, type_name, arrays in layers]
         head = _string(_NET_NAME, net_name) if net_name else b""
+        names = [name for name, _, _ in layers]
     else:
+        names = [layer.name for layer in net_message.layer]  # type: ignore[attr-defined]
         head, entries = _from_message(net_message, net_name, layers)
     pieces: list[bytes | memoryview] = [head]
-    for layer_head, arrays in entries:
+    for name, (layer_head, arrays) in zip(names, entries, strict=True):
         body: list[bytes | memoryview] = [layer_head]
-        for array in arrays:
-            body += _framed(_V2.blobs, blobproto.encode(array))
+        gradients = dict(enumerate((diffs or {}).get(name, ())))
+        for i, array in enumerate(arrays):
+            body += _framed(_V2.blobs, blobproto.encode(array, gradients.get(i)))
         pieces += _framed(_NET_LAYER, body)
     write_pieces(path, pieces, "write it as .caffemodel.h5 or .safetensors, which have no limit")
 

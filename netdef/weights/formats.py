@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,17 +43,19 @@ def write(
     layers: Sequence[tuple[str, str, Sequence[np.ndarray]]],
     net_name: str = "",
     net_message: Message | None = None,
+    diffs: Mapping[str, Sequence[np.ndarray]] | None = None,
 ) -> None:
     """Write ``(layer name, type, arrays)`` by the path's ending: .h5 or .hdf5, .npz, .safetensors, else a .caffemodel.
 
-    ``net_message`` goes into a .caffemodel only (see ``write_caffemodel``). Raises WeightsError.
+    ``net_message`` goes into a .caffemodel only (see ``write_caffemodel``), ``diffs`` (gradients by layer name) there
+    and into HDF5, where Caffe puts them. Raises WeightsError.
     """
     name = os.fspath(path).lower()
     if name.endswith(HDF5_ENDINGS):
-        write_hdf5(path, layers)
+        write_hdf5(path, layers, diffs)
     elif name.endswith(".npz"):
         write_npz(path, {layer: arrays for layer, _, arrays in layers})
     elif name.endswith(".safetensors"):
         write_safetensors(path, {layer: arrays for layer, _, arrays in layers}, net_name)
     else:
-        write_caffemodel(path, layers, net_name, net_message)
+        write_caffemodel(path, layers, net_name, net_message, diffs)

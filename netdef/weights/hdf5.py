@@ -7,21 +7,21 @@ the later ones out, which is read too. Numbers that lie together are viewed in t
 """
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from netdef.errors import WeightsError
-from netdef.weights.atomic import atomic_write
+from netdef.weights.atomic import atomic_write, unfinished
 from netdef.weights.file import LayerEntry, WeightsFile
 from netdef.weights.mapped import mapped
 
-_DATA = "data"
+_DATA, _DIFF = "data", "diff"
 _KINDS = "fiu"  # float, int, unsigned
 _MOST_AXES = 32
 _MOST_GROUPS = 1_000_000
@@ -135,8 +135,10 @@ def array(dataset: Any, name: str, data: memoryview | None, where: str) -> np.nd
     return np.asarray(dataset[()])
 
 
-def write_hdf5(path: str | os.PathLike[str], layers: Sequence[tuple[str, str, Sequence[np.ndarray]]]) -> None:
-    """Write ``(layer name, type, arrays)`` in Caffe's HDF5 layout; the types are not stored.
+def write_hdf5(path: str | os.PathLike[str], layers: Sequence[tuple[str, str, Sequence[np.ndarray]]],
+               diffs: Mapping[str, Sequence[np.ndarray]] | None = None) -> None:
+    """Write ``(layer name, type, arrays)`` in Caffe's HDF5 layout; the types are not stored. ``diffs``, gradients by layer
+    name, go to the group ``/diff`` in the same way.
 
     float64 stays so, all other numbers become float32. Arrays that are the same memory are stored once. Raises
     WeightsError where the file cannot be written, or where a name cannot be a group's.
@@ -145,9 +147,13 @@ def write_hdf5(path: str | os.PathLike[str], layers: Sequence[tuple[str, str, Se
     _check_names(path, layers)
 
     def fill(file: Any) -> None:
-        root = file.create_group(_DATA)
+        put(file.create_group(_DATA), [(name, arrays) for name, _, arrays in layers])
+        if diffs is not None:
+            put(file.create_group(_DIFF), [(name, diffs.get(name, ())) for name, _, _ in layers])
+
+    def put(root: Any, named: Sequence[tuple[str, Sequence[np.ndarray]]]) -> None:
         stored: dict[Any, Any] = {}
-        for name, _, arrays in layers:
+        for name, arrays in named:
             group = root.require_group(name)
             for i, array in enumerate(arrays):
                 key = _memory(array)
@@ -165,16 +171,18 @@ def write_file(h5py: Any, path: str | os.PathLike[str], fill: Any) -> None:
 
     HDF5 seeks and writes on its own, so that it gets a file beside ``path`` whose bytes then take the usual way.
     """
-    folder = os.path.dirname(os.path.realpath(path))
-    with atomic_write(path) as target, tempfile.TemporaryDirectory(prefix=".netdef-", dir=folder) as aside:
-        made = os.path.join(aside, "new.h5")
+    with atomic_write(path) as target, unfinished(os.path.realpath(path)) as aside:
+        made = f"{aside}.h5"
         try:
             with h5py.File(made, "w", libver=("earliest", "v108")) as file:
                 fill(file)
+            with open(made, "rb") as source:
+                shutil.copyfileobj(source, target, 1 << 20)
         except (RuntimeError, ValueError) as error:
             raise WeightsError(f"cannot write HDF5: {error}", where=str(path)) from error
-        with open(made, "rb") as source:
-            shutil.copyfileobj(source, target, 1 << 20)
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(made)
 
 
 def _memory(array: np.ndarray) -> Any:

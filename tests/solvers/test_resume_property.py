@@ -1,10 +1,11 @@
-"""The exact resume as a property: any rule, policy, stop point and extra, with dropout on."""
+"""The exact resume as a property: any rule, policy, stop point and extra, dropout on, data in order or shuffled."""
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,9 +13,11 @@ import netdef
 from netdef.solvers.prove import _all_of, _difference, _difference_of_events, _told
 from netdef.solvers.rules import rules
 
+ORDERED = 'type: "Rows"'
+SHUFFLED = 'type: "HDF5Data" hdf5_data_param { source: "list.txt" batch_size: 4 shuffle: true }'
 NET = """
 name: "dropping"
-layer { name: "rows" type: "Rows" top: "x" top: "y" }
+layer { name: "rows" top: "x" top: "y" DATA }
 layer { name: "bn" type: "BatchNorm" bottom: "x" top: "bn" }
 layer { name: "hidden" type: "InnerProduct" bottom: "bn" top: "hidden"
   inner_product_param { num_output: 8 weight_filler { type: "xavier" } } }
@@ -28,6 +31,11 @@ POLICIES = {
     "multistep": "gamma: 0.5 stepvalue: 3 stepvalue: 4 stepvalue: 9", "poly": "power: 2", "sigmoid": "gamma: 0.3 stepsize: 4",
     "cosine": "min_lr: 0.001", "plateau": "gamma: 0.5 plateau_patience: 1",
 }
+try:
+    import h5py
+except ImportError:
+    h5py = None
+SOURCES = [ORDERED] if h5py is None else [ORDERED, SHUFFLED]
 MONITORS = ["loss", "train:loss"]
 
 
@@ -49,17 +57,28 @@ def solvers(draw):
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(text=solvers(), stop=st.integers(0, 9), more=st.integers(1, 7))
-def test_n_and_m_more_are_n_plus_m(toy_layers, text, stop, more):
+@given(text=solvers(), data=st.sampled_from(SOURCES), stop=st.integers(0, 9), more=st.integers(1, 7))
+def test_n_and_m_more_are_n_plus_m(toy_layers, table, text, data, stop, more):
     home = os.getcwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         try:
-            Path("net.prototxt").write_text(NET)
+            Path("net.prototxt").write_text(NET.replace("DATA", data))
+            if data == SHUFFLED:
+                save_rows(table)
             Path("solver.prototxt").write_text(text)
             check(stop, more)
         finally:
             os.chdir(home)
+
+
+def save_rows(table):
+    """Two files of uneven size: rounds end amid batches."""
+    x, y = table
+    for name, rows in (("a.h5", slice(0, 5)), ("b.h5", slice(5, None))):
+        with h5py.File(name, "w") as file:
+            file["x"], file["y"] = np.ascontiguousarray(x[rows]), np.ascontiguousarray(y[rows])
+    Path("list.txt").write_text("a.h5\nb.h5\n")
 
 
 def check(stop, more):

@@ -33,7 +33,6 @@ def test_values_out_of_range(bad_solver, text, expected):
 @pytest.mark.parametrize(("text", "expected"), [
     ("solver_mode: GPU", "netdef trains on the CPU"),
     ("device_id: 1", "netdef trains on the CPU"),
-    ("snapshot_diff: true", "gradients are not stored"),
     ("layer_wise_reduce: false", "several GPUs"),
     ("clip_gradients: 0", "sets every gradient to zero"),
     ("debug_info: true", "display is 0"),
