@@ -14,10 +14,13 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from netdef.blob import Blob as Blob
+    from netdef.data.preprocessing import Preprocessing as Preprocessing
     from netdef.errors import NetdefError as NetdefError
     from netdef.layers.base import Layer as Layer
     from netdef.layers.registry import register_user_layer as register
+    from netdef.predict.predictor import Predictor as Predictor
     from netdef.runtime.net import Net as Net
+    from netdef.solvers.recipes.recipe import Recipe as Recipe
     from netdef.solvers.solver import Solver as Solver
 
 _WHERE = {
@@ -25,10 +28,13 @@ _WHERE = {
     "Layer": ("netdef.layers.base", "Layer"),
     "Net": ("netdef.runtime.net", "Net"),
     "NetdefError": ("netdef.errors", "NetdefError"),
+    "Predictor": ("netdef.predict.predictor", "Predictor"),
+    "Preprocessing": ("netdef.data.preprocessing", "Preprocessing"),
+    "Recipe": ("netdef.solvers.recipes.recipe", "Recipe"),
     "Solver": ("netdef.solvers.solver", "Solver"),
     "register": ("netdef.layers.registry", "register_user_layer"),
 }
-__all__ = ["Blob", "Layer", "Net", "NetdefError", "Solver", "__version__", "register"]
+__all__ = ["Blob", "Layer", "Net", "NetdefError", "Predictor", "Preprocessing", "Solver", "__version__", "register"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,8 @@
 """``netdef summary``: a net at a glance."""
 from __future__ import annotations
 
+from contextlib import suppress
+
 import click
 
 from netdef.cli.options import assume_option, dialect_option, set_option, state_options
@@ -26,7 +28,9 @@ def command(net: str, phase: str, level: int | None, stages: tuple[str, ...], as
     """
     from netdef.cli.options import assumed_shapes, assumptions_are_usage, net_of
     from netdef.config.recognise import recognise
+    from netdef.errors import NetdefError
     from netdef.graph.build import build
+    from netdef.graph.memorytext import peak_lines
     from netdef.graph.render import render_summary
     from netdef.graph.standin import Assumptions
 
@@ -34,3 +38,6 @@ def command(net: str, phase: str, level: int | None, stages: tuple[str, ...], as
     with assumptions_are_usage():
         plan = build(source, phase.upper(), level, stages, overrides=overrides, assume=assume)
     click.echo(render_summary(plan, dialect=recognise(plan.description.located, dialect)))
+    other = "TEST" if phase.upper() == "TRAIN" else "TRAIN"
+    with suppress(NetdefError):  # the other phase may lack its data, or be no net at all
+        click.echo("\n".join(peak_lines(build(source, other, level, stages, overrides=overrides, assume=assume))))
