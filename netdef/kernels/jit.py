@@ -26,7 +26,8 @@ threads.prepare()  # before Numba is loaded
 
 import numba  # noqa: E402
 from llvmlite import ir  # noqa: E402, F401 - intrinsics take these three from here
-from numba import prange, types  # noqa: E402, F401 - kernels take it from here
+from numba import get_thread_id as thread_id  # noqa: E402, F401 - kernels take these from here
+from numba import prange, types  # noqa: E402, F401
 from numba.core import cgutils  # noqa: E402, F401
 from numba.extending import intrinsic  # noqa: E402
 
@@ -126,6 +127,15 @@ def kernel(signature: str, *, fastmath: bool = False) -> Callable[[Callable[...,
 def helper(function: Callable[..., Any]) -> Any:
     """Decorator: a function that is called from kernels only, and compiled into them."""
     return numba.njit(nogil=True, error_model="numpy", inline="never")(function)
+
+
+def reducer(function: Callable[..., Any]) -> Any:
+    """Decorator: a ``helper`` that returns a sum and may take its terms in another order, so that it uses vector registers.
+
+    It is optimised by itself, and so sums in one order whichever kernel it is called from: kernels that do several layers'
+    work at once get the bits of those that do it one by one.
+    """
+    return numba.njit(nogil=True, error_model="numpy", inline="never", fastmath={"reassoc", "nsz", "contract"})(function)
 
 
 @intrinsic

@@ -31,6 +31,19 @@ def wanted() -> int | None:
     return int(text)
 
 
+def count() -> int:
+    """The most threads a kernel may run on: as many buffers as scratch for one thread each takes. Does not load Numba."""
+    if "numba" in sys.modules:
+        return int(sys.modules["numba"].config.NUMBA_NUM_THREADS)
+    given = os.environ.get("NUMBA_NUM_THREADS", "").strip()
+    if wanted() is not None or given.isdigit() and int(given) > 0:
+        return wanted() or int(given)
+    try:
+        return max(1, len(os.sched_getaffinity(0)))
+    except AttributeError:  # not on this platform
+        return os.cpu_count() or 1
+
+
 def prepare() -> None:
     """Set what must be in the environment before Numba and OpenMP are loaded; called on import of ``jit``."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

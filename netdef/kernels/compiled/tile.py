@@ -32,10 +32,11 @@ Value = Any
 
 
 def emit(b: Any, vectors: int, row_of: list[Value] | None, packed: Value, b_start: Value, b_step: Value, b_table: Value,
-         c: Value, c_step: Value, depth: Value, add: Value) -> None:
+         c: Value, c_step: Value, depth: Value, add: Value, packed_step: Value = None) -> None:
     """The code of one tile of ``vectors`` vectors a row.
 
-    A is either ``row_of``, a pointer for each row (its elements lie one behind another), or ``packed``, ROWS elements for each k.
+    A is either ``row_of``, a pointer for each row (its elements lie one behind another), or ``packed``, ROWS elements for each k
+    (``packed_step`` apart; ROWS where it is not given).
     Row k of B lies ``k * b_step`` behind ``b_start``, or, with ``b_table``, ``b_table[k]`` behind it.
     """
     before = b.block
@@ -54,7 +55,7 @@ def emit(b: Any, vectors: int, row_of: list[Value] | None, packed: Value, b_star
     columns = [load(b, place, int64(v * LANES)) for v in range(vectors)]
     new = []
     for i in range(ROWS):
-        where = (row_of[i], k) if row_of is not None else (packed, b.add(b.mul(k, int64(ROWS)), int64(i)))
+        where = (row_of[i], k) if row_of is not None else (packed, b.add(b.mul(k, packed_step or int64(ROWS)), int64(i)))
         a = splat(b, load_scalar(b, *where))
         new += [multiply_add(b, a, columns[v], sums[i * vectors + v]) for v in range(vectors)]
     following = b.add(k, int64(1))
@@ -149,3 +150,28 @@ def tile_packed(a, a_at, b, b_at, b_step, width, c, c_at, c_step, depth, add):
         _packed_2(a, a_at, b, b_at, b_step, c, c_at, c_step, depth, add)
     else:
         _packed_1(a, a_at, b, b_at, b_step, c, c_at, c_step, depth, add)
+
+
+def _columns(vectors: int) -> Any:
+    """The intrinsic for A that lies turned over: ROWS elements for each k, ``a_step`` apart."""
+    def tile_columns(typing, a, a_at, a_step, b, b_at, b_step, c, c_at, c_step, depth, add):
+        def code(builder, a, a_at, a_step, b, b_at, b_step, c, c_at, c_step, depth, add):
+            emit(builder, vectors, None, at(builder, a, a_at), at(builder, b, b_at), b_step, None,
+                 at(builder, c, c_at), c_step, depth, add, a_step)
+        return _void((a, a_at, a_step, b, b_at, b_step, c, c_at, c_step, depth, add), code)
+    tile_columns.__name__ = tile_columns.__qualname__ = f"tile_columns_{vectors}"
+    return intrinsic(tile_columns)
+
+
+_columns_1, _columns_2, _columns_3 = _columns(1), _columns(2), _columns(3)
+
+
+@helper
+def tile_columns(a, a_at, a_step, b, b_at, b_step, width, c, c_at, c_step, depth, add):
+    """Like ``tile`` with A[i, k] at a[a_at + k * a_step + i]; all ROWS of them are read."""
+    if width > 2 * LANES:
+        _columns_3(a, a_at, a_step, b, b_at, b_step, c, c_at, c_step, depth, add)
+    elif width > LANES:
+        _columns_2(a, a_at, a_step, b, b_at, b_step, c, c_at, c_step, depth, add)
+    else:
+        _columns_1(a, a_at, a_step, b, b_at, b_step, c, c_at, c_step, depth, add)
