@@ -91,6 +91,13 @@ class Blob:
         self._diff = other.diff.reshape(-1)
         self._diff_view = None
 
+    def place(self, data: np.ndarray | None = None, diff: np.ndarray | None = None) -> None:
+        """Use these flat arrays from now on (None: stay as it is). Where the blob outgrows one, it gets memory of its own."""
+        if data is not None:
+            self._data, self._data_view = data, None
+        if diff is not None:
+            self._diff, self._diff_view = diff, None
+
     def _check_same_count(self, other: Blob) -> None:
         if other.count != self.count:
             raise ValueError(f"blob '{self.name}' has {self.count} values, '{other.name}' has {other.count}")

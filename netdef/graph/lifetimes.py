@@ -38,7 +38,7 @@ class Tenant:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything lies: ``size`` bytes in all; ``unshared`` bytes would be taken without sharing (scratch apart).
+    """Where everything lies: ``size`` bytes in all; ``unshared`` bytes would be taken if only scratch were shared.
 
     ``summed``: values whose gradient lies where that of their first use lies, so that only the others are added.
     ``kept``: bytes of what lies outside the block.
@@ -60,6 +60,13 @@ def root_of(plan: GraphPlan, value: int) -> int:
     return value
 
 
+def settled(plan: GraphPlan) -> bool:
+    """Whether all shapes are known before a pass, but for those of outputs: dynamic layers' tops that nobody reads."""
+    d = plan.description
+    return not any(node.layer is not None and node.layer.dynamic and any(d.values[top].readers for top in node.tops)
+                   for node in d.layers)
+
+
 def layout(plan: GraphPlan, pieces: Sequence[Piece], use: Use, itemsize: int = 4, values: Sequence[Shape] | None = None,
            inferred: Sequence[Inferred] | None = None) -> Layout:
     """The layout of a net for one use; ``values`` and ``inferred`` replace the plan's own shapes, by value and by layer."""
@@ -67,7 +74,8 @@ def layout(plan: GraphPlan, pieces: Sequence[Piece], use: Use, itemsize: int = 4
     tenants = list(work.tenants())
     placed, size = place(tenants)
     own = sum(t.nbytes for t in tenants if t.key[0] != "scratch")
-    return Layout(tuple(pieces), placed, size, own, work.kept_bytes(), frozenset(work.summed))
+    lent = [sum(t.nbytes for t in tenants if t.key[:2] == ("scratch", i)) for i in range(len(plan.steps))]
+    return Layout(tuple(pieces), placed, size, own + max(lent, default=0), work.kept_bytes(), frozenset(work.summed))
 
 
 class _Layouter:

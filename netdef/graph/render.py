@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from netdef.config.recognise import Dialect, recognise
 from netdef.graph.assumed import Assumed
+from netdef.graph.memorytext import peak_lines, plan_lines, size
 from netdef.graph.model import GraphPlan, LayerNode, NetDescription, NetShapes, Step
 from netdef.layers.base import Shape
 
@@ -92,6 +93,7 @@ def render_plan(p: GraphPlan) -> str:
                          ("gradients stop at:", _stops(p)), ("params:", _params(p))):
         if lines:
             parts += ["", title, *(f"  {line}" for line in lines)]
+    parts += plan_lines(p)
     return "\n".join([*parts, *assumptions(d)])
 
 
@@ -201,17 +203,10 @@ def render_summary(p: GraphPlan, itemsize: int = 4, dialect: Dialect | None = No
     lines = [f"net '{d.name}', {d.state}", "",
              table(rows, ("layer", "type", "tops", "params", "multiply-adds"), [3, 4]), "",
              f"layers         {len(p.steps)}" + (f", {unknown} of unknown shape, not counted below" if unknown else ""),
-             f"params         {params:,} ({_bytes(params * itemsize)})",
+             f"params         {params:,} ({size(params * itemsize)})",
              f"multiply-adds  {macs:,} a forward pass",
-             f"memory         {_bytes(sum(sizes.values()))} for blobs, {_bytes(diffs)} for their gradients"]
+             f"memory         {size(sum(sizes.values()))} for blobs, {size(diffs)} for their gradients"]
+    lines += peak_lines(p, itemsize)
     if not dialect.plain:
         lines.append(f"dialect        {dialect}")
     return "\n".join([*lines, *assumptions(d)])
-
-
-def _bytes(n: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if n < 1024 or unit == "GiB":
-            return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"
-        n /= 1024
-    return f"{n}"

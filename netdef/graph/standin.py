@@ -139,7 +139,7 @@ def guess(spec: LayerSpec, first: Shape | None = None) -> list[tuple[Shape | Non
     what is known of it, for the hint: "64,C,H,W". ``first`` is the shape of top 0 where that was given.
     """
     o, tops = spec.options, spec.num_tops
-    batch = first[0] if first else _number(o, "batch_size")
+    batch = first[0] if first else _number(o, "batch_size") or _number(_inner(spec.message, "data_param"), "batch_size")
     if not batch:
         return [(None, "")] * tops
     if spec.type == "HDF5Data":  # rows of any shape
@@ -175,7 +175,7 @@ def _channels(spec: LayerSpec) -> tuple[int, str]:
 
 
 def _label(spec: LayerSpec, image: Shape | None, batch: int) -> tuple[Shape | None, str]:
-    if spec.type == "AnnotatedData":
+    if spec.type in ("AnnotatedData", "VOCData"):
         return (1, 1, 1, _BOXES), "one box"
     if spec.type == "DenseImageData":
         return ((batch, 1, *image[2:]), "the picture's size") if image else (None, f"{batch},1,H,W")

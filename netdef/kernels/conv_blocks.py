@@ -116,16 +116,16 @@ def geometry(x_shape: Sizes, w_shape: Sizes, stride: Sizes, pad: Sizes, dilation
     return Geometry(x_shape[0], x_shape[1], w_shape[0], group, image, kernel, stride, pad, dilation, out)
 
 
-def scratch_shape(x_shape: Sizes, w_shape: Sizes, stride: Sizes, pad: Sizes, dilation: Sizes, group: int) -> Sizes:
-    """Shape of the scratch array ``col`` that the three passes of this convolution take."""
-    return (geometry(tuple(x_shape), tuple(w_shape), tuple(stride), tuple(pad), tuple(dilation), group).scratch,)
+def _fitting(g: Geometry, col: Array, dtype: np.dtype) -> Array:
+    """``col``, or an array of its own for a caller who brought too little, or another dtype."""
+    return col if col.size >= g.scratch and col.dtype == dtype else np.empty(g.scratch, dtype)
 
 
 def forward(steps: Steps, x: Array, w: Array, bias: Array | None, stride: Sizes, pad: Sizes, dilation: Sizes, group: int,
             col: Array, out: Array) -> None:
     """out = convolution of x by w, plus bias."""
     g = geometry(x.shape, w.shape, tuple(stride), tuple(pad), tuple(dilation), group)
-    weights = g.as_weights(w)
+    weights, col = g.as_weights(w), _fitting(g, col, x.dtype)
     for images in g.blocks():
         count = images.stop - images.start
         columns = _columns(steps, g, x[images], col)
@@ -144,7 +144,7 @@ def backward_data(steps: Steps, dy: Array, w: Array, stride: Sizes, pad: Sizes, 
                   dx: Array) -> None:
     """dx = gradient by the input: the columns' gradient is a product, and col2im carries it back to the image."""
     g = geometry(dx.shape, w.shape, tuple(stride), tuple(pad), tuple(dilation), group)
-    weights = g.as_weights(w).transpose(0, 2, 1)
+    weights, col = g.as_weights(w).transpose(0, 2, 1), _fitting(g, col, dy.dtype)
     for images in g.blocks():
         count = images.stop - images.start
         outputs = _outputs(steps, g, dy[images], col)
@@ -160,7 +160,7 @@ def backward_weights(steps: Steps, x: Array, dy: Array, stride: Sizes, pad: Size
                      dw: Array) -> None:
     """dw += gradient by the weights, block after block in order."""
     g = geometry(x.shape, dw.shape, tuple(stride), tuple(pad), tuple(dilation), group)
-    gradient = g.as_weights(dw)
+    gradient, col = g.as_weights(dw), _fitting(g, col, x.dtype)
     for images in g.blocks():
         columns = _columns(steps, g, x[images], col)
         outputs = _outputs(steps, g, dy[images], col)

@@ -10,6 +10,7 @@ import importlib
 import inspect
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -73,6 +74,17 @@ ROWS = (
     Row("stochastic_pool_mean_backward", "stochastic_pooling"),
     Row("roi_pool_forward", "roi_pooling", True, sized_by=(0, 3)),
     Row("roi_pool_backward", "roi_pooling", True, sized_by=(0, 3)),
+    Row("decode_boxes", "boxes", True),
+    Row("encode_boxes", "boxes"),
+    Row("box_overlaps", "boxes", True, sized_by=(2,)),
+    Row("nms", "nms", True, sized_by=(1,), least=256),
+    Row("psroi_pool_forward", "psroi_pooling", True, sized_by=(0, 3)),
+    Row("psroi_pool_backward", "psroi_pooling", True, sized_by=(0, 3)),
+    Row("roi_align_forward", "roi_align", True, sized_by=(0, 5)),
+    Row("roi_align_backward", "roi_align", True, sized_by=(0, 5)),
+    Row("roi_align_corners", "roi_align", True, sized_by=(0, 1)),
+    Row("interp_forward", "interp", True, sized_by=(0, 1)),
+    Row("interp_backward", "interp", True, sized_by=(0, 1)),
     Row("lrn_across_forward", "lrn", True),
     Row("lrn_across_backward", "lrn", True),
     Row("lrn_within_forward", "lrn", True),
@@ -103,6 +115,7 @@ ROWS = (
     Row("conv_backward_data", "conv", True, sized_by=(0, 7), axes=(3, 4)),
     Row("conv_backward_weights", "conv", True, sized_by=(0, 1), axes=(3, 4)),
     Row("conv_bias_grad", "conv", True, least=LEAST_SWEEP),
+    Row("ctc", "ctc", True, least=256, doubles=(0, 4, 5)),
     Row("carry", "recurrent"),
     Row("lstm_unit_forward", "recurrent"),
     Row("lstm_unit_backward", "recurrent"),
@@ -164,6 +177,8 @@ class Entry:
             bound = inspect.signature(self.reference).bind(*args, **kwargs)
             bound.apply_defaults()
             args = bound.args
+        if _plain_threads.here:
+            return self.reference(*args)
         if _compiled_allowed and self.supports(args):
             compiled = self.compiled
             if compiled is not None:
@@ -197,6 +212,21 @@ TABLE: Mapping[str, Entry] = {row.name: Entry(row) for row in ROWS}
 
 _compiled_allowed = os.environ.get("NETDEF_KERNELS", "") != "reference"
 _watcher: Callable[[str], None] | None = None
+
+
+class _PlainThreads(threading.local):
+    """Whether the thread at hand runs NumPy kernels only."""
+
+    here = False
+
+
+_plain_threads = _PlainThreads()
+
+
+def plain_thread() -> None:
+    """Let the calling thread run NumPy kernels only, from now on and unwatched: the threads of the compiled ones belong to the
+    thread that runs the net."""
+    _plain_threads.here = True
 
 
 @contextmanager

@@ -104,6 +104,7 @@ class Context:
     """What a layer gets besides blobs: the phase, the number of the pass, random numbers and its arrays.
 
     ``backward``: whether the net may ask this layer for gradients (else forward need keep nothing for them).
+    ``negative_slope``: of a ReLU that the plan has put into this layer's step; None: there is none.
     """
 
     phase: str
@@ -113,6 +114,18 @@ class Context:
     workspace: dict[str, np.ndarray]
     scratch: dict[str, np.ndarray]
     backward: bool = True
+    negative_slope: float | None = None
+
+
+class Behind(NamedTuple):
+    """What a layer does for those behind it in the same step: factors and offsets by channel with their gradients, and a
+    ReLU's slope. None: nothing of the kind."""
+
+    scale: np.ndarray | None = None
+    bias: np.ndarray | None = None
+    dscale: np.ndarray | None = None
+    dbias: np.ndarray | None = None
+    slope: float | None = None
 
 
 class LayerSpec:
@@ -208,6 +221,10 @@ class Layer:
     ``dynamic``         the tops' shapes are known only after forward
     ``param_names``     the params that infer gives, known without shapes; set in __init__ where options decide
     ``formula_case``    which case of the docstring's Formula applies (its label), where neither phase nor option says
+    ``takes``           what the plan may let it do in the same step for the layers behind it: "scale", "relu"
+    ``follows``         as which of these it may be taken into the step before it; "norm": into frozen weights only
+    ``activates``       "forward" or "both": there it applies ``ctx.negative_slope`` itself; else the executor does
+    ``folds``           a frozen net may multiply what follows into its weights (axis 0) and bias
     ``statistics``      those of them that the layer keeps itself (ParamInit.learns is False)
     ``constraints``     option -> Constraint
     """
@@ -227,6 +244,10 @@ class Layer:
     param_names: tuple[str, ...] = ()
     statistics: tuple[str, ...] = ()
     formula_case: str = ""
+    takes: tuple[str, ...] = ()
+    follows: str = ""
+    activates: str = ""
+    folds: ClassVar[bool] = False
     constraints: ClassVar[Mapping[str, Constraint]] = {}
 
     def __init__(self, spec: LayerSpec) -> None:

@@ -10,6 +10,8 @@ from netdef.layers.base import Array, Inferred, Layer, ParamInit, Shape
 from netdef.layers.constraints import Constraint, not_negative
 from netdef.layers.registry import register
 
+NVIDIA = ("scale_bias", "scale_filler", "bias_filler")  # fields of NVIDIA Caffe
+
 
 @register("BatchNorm")
 class BatchNorm(Layer):
@@ -44,12 +46,22 @@ class BatchNorm(Layer):
     options_field = "batch_norm_param"
     in_place = "yes"
     backward_reads = frozenset()
+    takes = ("scale", "relu")
     param_names = statistics = ("mean", "variance", "factor")
     constraints = {"moving_average_fraction": Constraint(low=0, high=1), "eps": not_negative()}
+
+    def __new__(cls, spec=None):
+        """The layer, or NVIDIA's where one of its fields is written."""
+        if cls is BatchNorm and spec is not None and any(spec.has(name) for name in NVIDIA):
+            from netdef.layers.batch_norm_nv import NvidiaBatchNorm  # which is made of this class
+
+            return object.__new__(NvidiaBatchNorm)
+        return object.__new__(cls)
 
     def __init__(self, spec):
         super().__init__(spec)
         self.stored = self.options.use_global_stats if spec.has("use_global_stats") else spec.phase == "TEST"
+        self.follows = "norm" if self.stored else ""
         self.formula_case = "TEST" if self.stored else "TRAIN"
         for i, param in enumerate(spec.message.param):
             if param.lr_mult != 0:
@@ -84,6 +96,28 @@ class BatchNorm(Layer):
         if x.size and params[0].data.flags.writeable:
             self._note(params, mean, var, x.size // len(mean))
 
+    def forward_with(self, ctx, bottoms, params, tops, behind):
+        """Forward, with the Scale and the ReLU behind it in the same sweep."""
+        x, y = (a.reshape(self._groups(a.shape)) for a in (bottoms[0].data, tops[0].data))
+        rest, divisor = (behind.scale, behind.bias, behind.slope), ctx.workspace["divisor"]
+        if self.stored:
+            mean, var = self._stored(params)
+            divisor[...] = np.sqrt(var + self.options.eps)
+            K.norm_stored(x, mean, divisor, *rest, y)
+            return
+        mean, var = ctx.scratch["mean"], ctx.scratch["var"]
+        kept, buffer = (a.reshape(x.shape) for a in (ctx.workspace["standardized"], ctx.scratch["buffer"]))
+        K.norm_forward(x, self.options.eps, *rest, buffer, mean, var, divisor, kept, y)
+        if x.size and params[0].data.flags.writeable:
+            self._note(params, mean, var, x.size // len(mean))
+
+    def backward_with(self, ctx, bottoms, tops, behind):
+        """Backward of all of them; by the batch's statistics only."""
+        y, dy, dx = (a.reshape(self._groups(a.shape)) for a in (tops[0].data, tops[0].diff, bottoms[0].diff))
+        kept, buffer = (a.reshape(dy.shape) for a in (ctx.workspace["standardized"], ctx.scratch["buffer"]))
+        K.norm_backward(dy, y, kept, ctx.workspace["divisor"], behind.scale, behind.slope, buffer, behind.dscale,
+                        behind.dbias, dx)
+
     def backward(self, ctx, tops, params, bottoms, need):
         if not need.bottoms[0]:
             return
@@ -94,6 +128,12 @@ class BatchNorm(Layer):
         else:
             made, buffer = (a.reshape(dy.shape) for a in (ctx.workspace["standardized"], ctx.scratch["buffer"]))
             K.standardize_backward(dy, made, divisor, None, buffer, dx)
+
+    def as_affine(self, params):
+        """Factor and offset of each channel (C) in float64, by the stored statistics."""
+        mean, var = self._stored(params)
+        factor = 1 / np.sqrt(var + self.options.eps)
+        return factor, -mean * factor
 
     def _stored(self, params) -> tuple[np.ndarray, np.ndarray]:
         """Mean and variance (C) in float64 from the three sums."""

@@ -86,9 +86,10 @@ class Convolution(Layer):
     (kernel - 1) + 1)) / stride) + 1. Several bottoms of one shape are possible; they share the weights and give a top
     each. Params: weights (num_output, C / group, kernel...); bias (num_output) unless ``bias_term: false``.
 
-    Numerical care: a matrix product over the unrolled windows; sums in the net's own precision, in an order fixed by
-    the shapes. Without a weight_filler the weights are zeros. ``engine`` and ``force_nd_im2col`` are accepted and
-    change nothing.
+    Numerical care: sums in the net's own precision, in an order fixed by the shapes. Windows of 3x3 and 5x5 with stride 1
+    may go through Winograd's transforms, whose errors are some ten times as large (1e-5 of the largest output);
+    ``NETDEF_WINOGRAD=0`` in the environment keeps to plain sums. Without a weight_filler the weights are zeros.
+    ``engine`` and ``force_nd_im2col`` are accepted and change nothing.
 
     Source: LeCun, Bottou, Bengio and Haffner, Gradient-Based Learning Applied to Document Recognition, 1998; groups:
     Krizhevsky, Sutskever and Hinton, ImageNet Classification with Deep Convolutional Neural Networks, 2012;
@@ -106,6 +107,9 @@ class Convolution(Layer):
     tops = at_least(1)
     same_number = True
     backward_reads = frozenset({"bottoms"})
+    takes = ("relu",)
+    activates = "forward"
+    folds = True
     constraints = {"num_output": positive(required=True), "group": positive(), **WindowOptions.constraints}
 
     def __init__(self, spec):
@@ -120,14 +124,15 @@ class Convolution(Layer):
         shape, o = same_shapes(self.spec, bottom_shapes), self.options
         axis, window = self._axis_and_window(shape)
         channels = shape[axis]
-        check_channels(self.spec, channels, o.group)
+        group = self._group(channels)
+        check_channels(self.spec, channels, group)
         out = out_sizes(self.spec, shape[axis + 1:], window)
-        weights = (o.num_output, channels // o.group, *window.kernel)
+        weights = (o.num_output, channels // group, *window.kernel)
         params = [ParamInit("weights", weights, o.weight_filler, "weight_filler")]
         if o.bias_term:
             params.append(ParamInit("bias", (o.num_output,), o.bias_filler, "bias_filler"))
         top = (*shape[:axis], o.num_output, *out)
-        col = K.conv_scratch_shape(self._folded(shape, axis), weights, *window[1:], o.group)
+        col = K.conv_scratch_shape(self._folded(shape, axis), weights, *window[1:], group)
         return Inferred(tops=[top] * len(bottom_shapes), params=params, scratch={"col": Array(col)},
                         macs=len(bottom_shapes) * math.prod(top) * math.prod(weights[1:]))
 
@@ -136,11 +141,12 @@ class Convolution(Layer):
         axis, window = self._axis_and_window(bottoms[0].shape)
         for bottom, top in zip(bottoms, tops, strict=True):
             x, y = (a.reshape(self._folded(a.shape, axis)) for a in (bottom.data, top.data))
-            K.conv_forward(x, params[0].data, bias, *window[1:], self.options.group, ctx.scratch["col"], y)
+            K.conv_forward(x, params[0].data, bias, *window[1:], self._group(bottom.shape[axis]), ctx.scratch["col"],
+                           y, ctx.negative_slope)
 
     def backward(self, ctx, tops, params, bottoms, need):
         axis, window = self._axis_and_window(bottoms[0].shape)
-        rest = (*window[1:], self.options.group, ctx.scratch["col"])
+        rest = (*window[1:], self._group(bottoms[0].shape[axis]), ctx.scratch["col"])
         for i, (bottom, top) in enumerate(zip(bottoms, tops, strict=True)):
             shape = self._folded(bottom.shape, axis)
             dy = top.diff.reshape(self._folded(top.shape, axis))
@@ -150,6 +156,10 @@ class Convolution(Layer):
                 K.conv_bias_grad(dy, params[1].diff)
             if need.bottoms[i]:
                 K.conv_backward_data(dy, params[0].data, *rest, bottom.diff.reshape(shape))
+
+    def _group(self, channels: int) -> int:
+        """Into how many parts this many channels are cut."""
+        return int(self.options.group)
 
     def _axis_and_window(self, shape: Shape) -> tuple[int, Window]:
         axis = check_axis(self.spec, self.options.axis, len(shape))

@@ -42,6 +42,8 @@ class Deconvolution(Convolution):
                 convolution_param { num_output: 3 group: 3 kernel_size: 4 stride: 2 pad: 1 bias_term: false
                                     weight_filler { type: "bilinear" } } }
     """
+    folds = False
+    activates = ""
 
     def infer(self, bottom_shapes):
         shape, o = same_shapes(self.spec, bottom_shapes), self.options

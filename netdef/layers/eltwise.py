@@ -44,6 +44,9 @@ class Eltwise(Layer):
         self.stable = self.options.stable_prod_grad
         reads = {"bottoms"} if self.stable else {"bottoms", "tops"}
         self.backward_reads = frozenset(reads if self.operation == PROD else ())
+        self.takes = () if self.operation == PROD else ("relu",)
+        self.activates = "both" if self.operation == SUM else ""
+        self.plain = len(self.coeff) == 2 and all(c == 1 for c in self.coeff)
         self._check_coeff()
 
     def _check_coeff(self):
@@ -67,13 +70,16 @@ class Eltwise(Layer):
     def forward(self, ctx, bottoms, params, tops):
         values, y = [b.data for b in bottoms], tops[0].data
         if self.operation == SUM:
-            self._sum(values, y)
+            self._sum(values, y, ctx.negative_slope)
         elif self.operation == PROD:
             _product(values, y)
         else:
             _largest(values, y, ctx.workspace["winner"])
 
-    def _sum(self, values, y):
+    def _sum(self, values, y, slope):
+        if self.plain and slope is not None:
+            K.add_relu_forward(*values, slope, y)
+            return
         if all(c == 1 for c in self.coeff[:2]):
             K.add(values[0], values[1], y)
             done = 2
@@ -82,9 +88,16 @@ class Eltwise(Layer):
             done = 1
         for c, x in zip(self.coeff[done:], values[done:], strict=True):
             K.axpy(c, x, y)
+        if slope is not None:
+            K.relu_forward(y, slope, y)
 
     def backward(self, ctx, tops, params, bottoms, need):
-        dy = tops[0].diff
+        dy, slope = tops[0].diff, ctx.negative_slope
+        if slope is not None and self.plain and all(need.bottoms):
+            K.add_relu_backward(tops[0].data, dy, slope, bottoms[0].diff, bottoms[1].diff)
+            return
+        if slope is not None and self.activates:
+            K.relu_backward(tops[0].data, dy, slope, dy)
         for i, bottom in enumerate(bottoms):
             if not need.bottoms[i]:
                 continue

@@ -36,6 +36,7 @@ class InnerProduct(Layer):
 
     options_field = "inner_product_param"
     backward_reads = frozenset({"bottoms"})
+    takes = ("relu",)
     constraints = {"num_output": positive(required=True)}
 
     def __init__(self, spec):

@@ -31,6 +31,7 @@ class ReLU(Layer):
     in_place = "yes"
     backward_reads = frozenset({"top signs"})
     keeps_sign = True
+    follows = "relu"
 
     def __init__(self, spec):
         super().__init__(spec)
@@ -38,6 +39,7 @@ class ReLU(Layer):
         if self.slope < 0:
             self.in_place = "values"
             self.keeps_sign = False
+            self.follows = ""
             self.backward_reads = frozenset({"bottoms"})
 
     def infer(self, bottom_shapes):

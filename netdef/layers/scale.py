@@ -1,6 +1,8 @@
 """Scale: multiplies by a blob along some axes, and may add another."""
 from __future__ import annotations
 
+import numpy as np
+
 from netdef import kernels as K
 from netdef.layers.base import Array, Inferred, Layer, ParamInit, between
 from netdef.layers.bias import check_spread, folded, spread_axis, spread_shape
@@ -43,6 +45,8 @@ class Scale(Layer):
         self.own = spec.num_bottoms == 1
         self.backward_reads = frozenset() if self.keeps_x and self.own else frozenset({"bottoms"})
         self.param_names = ("scale",) * self.own + ("bias",) * self.options.bias_term
+        by_channel = self.options.axis == 1 and self.options.num_axes == 1
+        self.follows = "scale" if self.own and by_channel else ""
         warn_empty_filler(spec, "all outputs start at 0, and not scaled by 1")
 
     def infer(self, bottom_shapes):
@@ -79,3 +83,8 @@ class Scale(Layer):
         dbias = params[-1].diff.reshape(-1) if self.options.bias_term and need.params[-1] else None
         dx = folded(bottoms[0].diff, scale.shape, axis) if need.bottoms[0] else None
         K.scale_backward(x, dy, scale.data.reshape(-1), buffer, dscale, dbias, dx)
+
+    def as_affine(self, params):
+        """Factor and offset of each channel (C) in float64, where it scales channels by params of its own."""
+        values = [blob.data.astype(np.float64) for blob in params]
+        return values[0], values[1] if len(values) > 1 else np.zeros_like(values[0])

@@ -1,17 +1,23 @@
-"""The executor: walks the plan's steps forward and backward. All decisions were made in the plan."""
+"""The executor: walks the plan's steps forward and backward. All decisions were made in the plan.
+
+A pass runs layer by layer, or in fused steps where the caller says so; both compute the same bits.
+"""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from netdef.blob import Blob
 from netdef.errors import GraphError, NetdefError
+from netdef.graph.fusions import Piece
 from netdef.graph.infer import infer_layer
 from netdef.graph.model import GraphPlan, LayerNode, Step
-from netdef.layers.base import Context, Inferred, Layer, Need, Shape
+from netdef.layers.base import Array, Context, Inferred, Layer, Need, Shape
 from netdef.rng import Stream
+from netdef.runtime.fused import FusedStep, fused_step
+from netdef.runtime.hooks import Hooks
 
 
 class RunStep:
@@ -34,16 +40,62 @@ class RunStep:
         self.shapes: tuple[Shape, ...] | None = None
         self.known: dict[tuple[Shape, ...], Inferred] = {}
 
+    @property
+    def runs(self) -> list[RunStep]:
+        """Itself, as a fused step has several."""
+        return [self]
+
+    @property
+    def backs(self) -> bool:
+        """Whether it has a backward to run."""
+        return self.step.backward
+
+    def forward(self) -> None:
+        """Run the layer."""
+        self.layer.forward(self.context, self.bottoms, self.params, self.tops)
+
+    def backward(self) -> None:
+        """Run the layer backward."""
+        self.layer.backward(self.context, self.tops, self.params, self.bottoms, self.need)
+
     def fit(self, inferred: Inferred, shapes: tuple[Shape, ...], scratch: Scratch) -> None:
         """Give tops, workspace and scratch the inferred sizes."""
         self.inferred, self.shapes = inferred, shapes
         for blob, shape in zip(self.tops, inferred.tops, strict=True):
             if blob.shape != tuple(shape):
                 blob.reshape(*shape)
+        self.fresh_arrays(scratch)
+
+    def fresh_arrays(self, scratch: Scratch) -> None:
+        """Workspace of its own and scratch that is lent, both when first used."""
         dtype = self.context.dtype
-        self.context.workspace = {
-            name: np.zeros(a.shape, dtype if a.dtype == "real" else a.dtype) for name, a in inferred.workspace.items()}
-        self.context.scratch = scratch.take(inferred, dtype)
+        self.context.workspace = Arrays(self.inferred.workspace, lambda name, a: np.zeros(a.shape, real(a, dtype)))
+        self.context.scratch = Arrays(self.inferred.scratch, lambda name, a: scratch.view(name, a.shape, real(a, dtype)))
+
+
+def real(array: Array, dtype: np.dtype) -> np.dtype:
+    """The dtype of an array in a net of ``dtype``."""
+    return dtype if array.dtype == "real" else np.dtype(array.dtype)
+
+
+class Arrays(dict[str, np.ndarray]):
+    """Arrays by name, each made when it is first asked for: what a step does not use takes no memory."""
+
+    def __init__(self, wanted: Mapping[str, Array], make: Callable[[str, Array], np.ndarray]) -> None:
+        super().__init__()
+        self._wanted = wanted
+        self._make = make
+
+    def __missing__(self, name: str) -> np.ndarray:
+        self[name] = made = self._make(name, self._wanted[name])
+        return made
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._wanted
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The array, or ``default`` where the layer has none of this name."""
+        return self[name] if name in self._wanted else default
 
 
 class Scratch:
@@ -52,12 +104,8 @@ class Scratch:
     def __init__(self) -> None:
         self._memory: dict[tuple[str, str], np.ndarray] = {}
 
-    def take(self, inferred: Inferred, dtype: np.dtype) -> dict[str, np.ndarray]:
-        """Views of the shapes a layer asked for."""
-        return {name: self._view(name, a.shape, np.dtype(dtype if a.dtype == "real" else a.dtype))
-                for name, a in inferred.scratch.items()}
-
-    def _view(self, name: str, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    def view(self, name: str, shape: Shape, dtype: np.dtype) -> np.ndarray:
+        """A view of this shape, of whatever contents."""
         count = int(np.prod(shape, dtype=np.int64))
         memory = self._memory.get((name, dtype.str))
         if memory is None or memory.size < count:
@@ -71,7 +119,9 @@ class Executor:
     def __init__(self, plan: GraphPlan, steps: list[RunStep], blobs: Mapping[int, Blob], seed: int) -> None:
         self.plan = plan
         self.steps = steps
-        self.dropped: dict[int, list[Blob]] = {}  # layer index -> blobs that nobody reads after it (see memory.py)
+        self.pieces: list[RunStep | FusedStep] = list(steps)
+        self.fused = False  # whether the last pass ran forward in pieces
+        self.summed: frozenset[int] = frozenset()  # values whose gradient lies where that of their first use does
         self.blobs = blobs  # value id -> Blob; in-place versions share one
         self.seed = seed
         self.scratch = Scratch()
@@ -106,22 +156,43 @@ class Executor:
             run.known[shapes] = inferred
         run.fit(inferred, shapes, self.scratch)
 
-    def forward(self, iteration: int, hooks: Any, first: int = 0, last: int | None = None) -> float:
-        """Run the steps from ``first`` to ``last`` (inclusive); the sum of weighted losses made on the way."""
+    def use_pieces(self, pieces: Sequence[Piece]) -> None:
+        """The steps that a fused pass runs."""
+        self.pieces = [fused_step(p, self.steps) if p.kind else self.steps[p.layers[0]] for p in pieces]
+
+    def cuts(self, first: int, last: int | None) -> bool:
+        """Whether a pass from layer ``first`` to ``last`` begins or ends within a fused step."""
+        ends = {first, len(self.steps) if last is None else last + 1}
+        return any(not ends.isdisjoint(run.node.index for run in item.runs[1:]) for item in self.pieces)
+
+    def _between(self, first: int, last: int) -> list[RunStep | FusedStep]:
+        """The pieces that begin within two layers (inclusive)."""
+        return [item for item in self.pieces if first <= item.node.index <= last]
+
+    def forward(self, iteration: int, hooks: Hooks, first: int = 0, last: int | None = None, fused: bool = False,
+                rerun: bool = False) -> float:
+        """Run the steps from ``first`` to ``last`` (inclusive); the sum of weighted losses made on the way.
+
+        ``fused``: in pieces, none of which may be cut. ``rerun``: leave out layers without bottoms, whose tops stay.
+        """
         loss = 0.0
-        for run in self.steps[first: None if last is None else last + 1]:
-            self.fit(run)
-            context = run.context
-            context.iteration = iteration
-            context.rng = Stream(self.seed, run.name, iteration)
+        self.fused = fused
+        last = len(self.steps) - 1 if last is None else last
+        steps: Sequence[RunStep | FusedStep] = self._between(first, last) if fused else self.steps[first: last + 1]
+        for item in steps:
+            if rerun and not item.bottoms:
+                continue
+            for run in item.runs:
+                self.fit(run)
+                run.context.iteration = iteration
+                run.context.rng = Stream(self.seed, run.name, iteration)
             for hook in hooks.of("before_forward"):
-                hook(run)
-            run.layer.forward(context, run.bottoms, run.params, run.tops)
-            loss += self._weigh(run)
+                hook(item)
+            item.forward()
+            if isinstance(item, RunStep):  # a loss is never part of a fused step
+                loss += self._weigh(item)
             for hook in hooks.of("after_forward"):
-                hook(run)
-            for blob in self.dropped.get(run.node.index, ()):
-                blob.release()
+                hook(item)
         return loss
 
     def _weigh(self, run: RunStep) -> float:
@@ -131,23 +202,30 @@ class Executor:
             weight = self.plan.losses.get(value)
             if weight is not None:
                 loss += weight * float(blob.data.sum(dtype=np.float64))
-                if run.step.backward:
+                if run.context.backward:
                     blob.diff[...] = weight
         return loss
 
-    def backward(self, hooks: Any, first: int | None = None, last: int = 0) -> None:
+    def part(self) -> None:
+        """After a fused forward: let backward run layer by layer all the same."""
+        for item in self.pieces:
+            if isinstance(item, FusedStep):
+                item.part()
+        self.fused = False
+
+    def backward(self, hooks: Hooks, first: int | None = None, last: int = 0) -> None:
         """Run the steps that need it from ``first`` back to ``last`` (inclusive, as indices of layers)."""
-        for index in self.plan.backward_order:
-            if (first is not None and index > first) or index < last:
-                continue
-            run = self.steps[index]
-            for top in run.node.tops:
+        first = len(self.steps) - 1 if first is None else first
+        steps: Sequence[RunStep | FusedStep] = self._between(last, first) if self.fused else self.steps[last: first + 1]
+        steps = [item for item in reversed(steps) if item.backs]
+        for item in steps:
+            for top in item.runs[-1].node.tops:
                 self._gather(top)
             for hook in hooks.of("before_backward"):
-                hook(run)
-            run.layer.backward(run.context, run.tops, run.params, run.bottoms, run.need)
+                hook(item)
+            item.backward()
             for hook in hooks.of("after_backward"):
-                hook(run)
+                hook(item)
         for value in self.at_the_end:
             self._gather(value)
 
@@ -160,6 +238,8 @@ class Executor:
             if value in plan.losses or not edges:
                 diff[...] = plan.losses.get(value, 0.0)
                 rest = edges
+            elif value in self.summed and self._lie_together(diff, self.edges[edges[0]].diff):
+                rest = edges[1:]
             else:
                 np.copyto(diff, self.edges[edges[0]].diff)
                 rest = edges[1:]
@@ -167,6 +247,12 @@ class Executor:
                 diff += self.edges[edge].diff
         elif plan.description.values[value].readers and value not in plan.with_gradient:
             blob.diff[...] = 0
+
+
+    @staticmethod
+    def _lie_together(a: np.ndarray, b: np.ndarray) -> bool:
+        """Whether two arrays begin at one address (a blob that outgrew its place has moved)."""
+        return bool(a.__array_interface__["data"][0] == b.__array_interface__["data"][0])
 
 
 class SharedData(Blob):

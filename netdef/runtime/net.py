@@ -12,6 +12,7 @@ import numpy as np
 from netdef import fillers
 from netdef.blob import Blob
 from netdef.errors import NetdefError, did_you_mean
+from netdef.graph import standin
 from netdef.graph.build import build
 from netdef.graph.model import GraphPlan
 from netdef.kernels.blas import one_thread
@@ -21,7 +22,8 @@ from netdef.runtime.executor import Executor, RunStep, named
 from netdef.runtime.hooks import Hooks
 from netdef.runtime.load import load_weights, own_weights, save_weights
 from netdef.runtime.loadreport import LoadReport
-from netdef.runtime.memory import kept_names, last_uses
+from netdef.runtime.memory import Memory, use_of
+from netdef.runtime.rerun import Rerun
 
 
 class Net:
@@ -34,9 +36,12 @@ class Net:
                  matched by name
     ``level``, ``stages``  further tags for include and exclude rules
     ``dtype``    "float32" or "float64"
-    ``keep``     "all": every blob can be looked at after a pass; "outputs": memory of the others is given back as soon as
-                 their last reader has run, and backward is refused (prediction with little memory)
-    ``freeze``   params become read-only and backward is refused (prediction)
+    ``keep``     "all": every blob can be looked at after a pass; "outputs": only inputs, outputs and losses can, the
+                 others take turns in one block of memory; or names of blobs to keep beside these. Unless "all", backward
+                 runs in TRAIN only, and once after each forward
+    ``freeze``   params become read-only and backward is refused (prediction); where not everything is kept, BatchNorm and
+                 Scale are multiplied into the weights before them
+    ``fuse``     False: run layer by layer (so does ``NETDEF_FUSE=0``); fused steps give the same bits
     ``seed``     for fillers, dropout and shuffling; None takes one from the system, kept in ``net.seed``
 
     Raises ConfigError(s) with the place in the file, WeightsError, DataError.
@@ -49,34 +54,33 @@ class Net:
     """
 
     def __init__(self, net: Any, phase: str | None = "TEST", weights: str | Path | Sequence[str | Path] | None = None,
-                 level: int | None = None, stages: Sequence[str] = (), dtype: str = "float32", keep: str = "all",
-                 freeze: bool = False, seed: int | None = None) -> None:
+                 level: int | None = None, stages: Sequence[str] = (), dtype: str = "float32", keep: str | Sequence[str] = "all",
+                 freeze: bool = False, seed: int | None = None, fuse: bool = True) -> None:
         if dtype not in ("float32", "float64"):
             raise NetdefError(f"dtype: expected float32 or float64, got {dtype}")
-        if keep not in ("all", "outputs"):
-            raise NetdefError(f"keep: expected all or outputs, got {keep}")
         if phase not in ("TRAIN", "TEST", None):
             raise NetdefError(f"phase: expected TRAIN or TEST, got {phase}")
         self.plan: GraphPlan = net if isinstance(net, GraphPlan) else build(net, phase, level, stages)
+        standin.refuse(self.plan.description.layers)
         self.seed = secrets.randbits(63) if seed is None else seed
         self.dtype = np.dtype(dtype)
         self.freeze = freeze
-        self.keep = keep
         self.pass_number = 0
         self.loss = 0.0
         self.hooks = Hooks()
         self.param_blobs = [Blob(p.init.name, tuple(p.init.shape), self.dtype) for p in self.plan.params]
         self._values = self._make_blobs()
-        self.executor = self._make_executor()
+        use = use_of(self.plan, keep, freeze)
+        self.executor = self._make_executor(use.backward)
+        self.memory = Memory(self.executor, use, self.dtype, fuse)
+        self._rerun = Rerun(self)
         self.blobs = BlobTable(self.plan, self._values)
         self.params: dict[str, list[Blob]] = {s.node.name: [self.param_blobs[p] for p in s.params]
                                               for s in self.plan.steps if s.params}
         self.reshape()
         self._share_params()
         self._fill()
-        if keep == "outputs":
-            self.executor.dropped = last_uses(self.plan, self._values)
-            self.blobs.only(kept_names(self.plan))
+        self.blobs.show(self.memory.kept)
         if weights is None:
             weights = own_weights(net) or ()
         for path in [weights] if isinstance(weights, (str, Path)) else weights:
@@ -96,7 +100,7 @@ class Net:
                                else blobs[value.replaces])
         return blobs
 
-    def _make_executor(self) -> Executor:
+    def _make_executor(self, backward: bool) -> Executor:
         steps = []
         for step in self.plan.steps:
             node = step.node
@@ -105,6 +109,7 @@ class Net:
             steps.append(RunStep(step, layer, [self._values[b] for b in node.bottoms if b is not None],
                                  [self._values[t] for t in node.tops], [self.param_blobs[p] for p in step.params],
                                  self.dtype))
+            steps[-1].context.backward = backward and step.backward
         return Executor(self.plan, steps, self._values, self.seed)
 
     def _share_params(self) -> None:
@@ -171,8 +176,13 @@ class Net:
             blob.data[...] = array
         first = 0 if start is None else named(self.steps, start)
         last = None if end is None else named(self.steps, end)
+        if self.memory.shares and any(run.bottoms for run in self.steps[:first]):
+            raise NetdefError("forward: start needs the blobs of the pass before, which this net does not keep",
+                              hint='open it with keep="all"')
+        self._rerun.before_forward()
+        fused = self.memory.prepare(self.hooks.parts > 0 or self.executor.cuts(first, last))
         with one_thread():
-            self.loss = self.executor.forward(self.pass_number, self.hooks, first, last)
+            self.loss = self.executor.forward(self.pass_number, self.hooks, first, last, fused)
         self.pass_number += 1
         return {name: self.blobs[name].data for name in self.plan.description.outputs}
 
@@ -180,17 +190,35 @@ class Net:
         """Run backward: bottoms' diffs are overwritten, params' diffs are added to (see ``clear_param_diffs``).
 
         ``diffs`` are put into blobs' gradients by name first; ``start`` names the layer to begin at, ``end`` the last
-        one to run (towards the data). Raises NetdefError in a frozen net.
+        one to run (towards the data). Raises NetdefError in a frozen net, and in one that does not keep what it needs.
         """
         if self.freeze:
             raise NetdefError("backward: this net was made with freeze=True")
-        if self.keep != "all":
-            raise NetdefError(f'backward: this net was made with keep="{self.keep}" and has forgotten what it needs')
+        if not self.memory.use.backward:
+            raise NetdefError("backward: this net forgets in the TEST phase what it would need",
+                              hint='open it with keep="all"')
         for name, value in diffs.items():
             self._blob(name).diff[...] = value
+        first = None if start is None else named(self.steps, start)
+        last = 0 if end is None else named(self.steps, end)
+        if self.executor.fused and (self.hooks.parts or self.executor.cuts(last, first)):
+            self._rerun.check_parts()
+            self.executor.part()
+        self._rerun.before_backward()
         with one_thread():
-            self.executor.backward(self.hooks, None if start is None else named(self.steps, start),
-                                   0 if end is None else named(self.steps, end))
+            self.executor.backward(self.hooks, first, last)
+
+    def keep_all(self) -> None:
+        """Keep every blob from the next pass on, as with ``keep="all"``."""
+        self.memory.keep_all()
+        self.blobs.show(self.memory.kept)
+
+    def recall(self) -> None:
+        """Make every blob of the last pass visible until the next one, by running it again where they were not kept.
+
+        Data layers do not run again; losses, params and their gradients stay as they are.
+        """
+        self._rerun.recall()
 
     def set_input_arrays(self, data: np.ndarray, labels: np.ndarray, layer: str | None = None) -> None:
         """Give the first MemoryData layer (or the one named) its arrays: (M, C, H, W) and M labels.
@@ -254,6 +282,7 @@ class Net:
                     raise NetdefError(f"layer '{name}': param {i} has shape {mine.shape} in the {self.phase} net and "
                                       f"{theirs.shape} in the {other.phase} net")
                 mine.share_data(theirs)
+        self.memory.unfold()  # what is shared may change
 
     def state(self) -> dict[str, Any]:
         """What outlives a pass: the number of the next pass and each layer's own state."""

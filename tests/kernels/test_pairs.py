@@ -44,6 +44,10 @@ def pairs(*between):
         yield a, b, *between, b
 
 
+IMAGES = [((3, 5, 7), (3, 9, 13)), ((2, 6, 4), (2, 1, 2)), ((1, 1, 1), (1, 4, 3)), ((0, 3, 3), (0, 5, 5)),
+          ((21, 45, 45), (21, 90, 91))]
+
+
 def products():
     """Arguments of gemm, in all its forms, large enough for the compiled ones."""
     for m, n, k in ((3, 900, 801), (50, 300, 150), (129, 131, 130)):
@@ -140,6 +144,32 @@ def regions():
         yield x, rois, empty(count, 5, 3, 4), empty(count, 5, 3, 4, dtype=np.int32)
 
 
+def boxes(count):
+    """Rows of four corners, with boxes turned round, a NaN and an infinity among them."""
+    made = RNG.random((count, 4), np.float32)
+    made[:, 2:] += made[:, :2] * (RNG.random((count, 1)) > 0.1)
+    made[3:4, 1], made[5:6, 2] = np.nan, np.inf
+    return made
+
+
+def suppressions():
+    """Arguments of nms: no group, groups without candidates, a threshold that falls and one that does not."""
+    for count, starts in ((0, [0]), (9, [0, 0, 9]), (4000, [0, 1, 1300, 1300, 4000])):
+        order = RNG.permutation(max(count, 1))[:count].astype(np.int32)
+        for threshold, eta in ((0.45, 1.0), (0.9, 0.99)):
+            yield boxes(count), order, np.array(starts, np.int32), threshold, eta, empty(count, dtype=np.uint8)
+
+
+def sequences():
+    """Arguments of ctc: no symbols, repeated ones, and more than fit."""
+    for frames, items, symbols, length in ((1, 1, 2, 1), (4, 5, 3, 3), (30, 7, 11, 9)):
+        logp = np.log(RNG.dirichlet(np.ones(symbols), (frames, items)))
+        lengths = RNG.integers(0, length + 1, items).astype(np.int32)
+        labels = RNG.integers(1, symbols, (items, length)).astype(np.int32)
+        yield logp, labels, lengths, 0, np.full(items, np.nan), np.full(logp.shape, np.nan)
+
+
+ALIGNED = [(False, 2), (True, 0)]  # aligned and sampling ratio of ROI alignment
 CHANNELS = [(0, 3, 4), (1, 1, 1), (2, 3, 5), (3, 7, 300), (1, 2, 70_001)]  # outer, channels, places
 
 
@@ -157,6 +187,28 @@ def standardizations():
         mean, var = (np.empty(len(one)) for _ in range(2))
         yield x + 3, 0.1, out is x, empty(*x.shape), mean, var, one, empty(*x.shape)
         yield x, 0.1, False, empty(*x.shape), mean, var, one, empty(*x.shape), out
+
+
+def norms(stored=False):
+    """Arguments of norm_forward (or norm_stored) with every choice of what follows, in place and apart."""
+    for x, one, out in channels():
+        for scale, bias, slope in RESTS:
+            rest = (np.abs(one) + 0.5 if scale else None, real(len(one)) if bias else None, slope)
+            if stored:
+                yield x, one.astype(np.float64), np.abs(one) + 1, *rest, out
+            else:
+                yield x, 0.1, *rest, empty(*x.shape), np.empty(len(one)), np.empty(len(one)), one, empty(*x.shape), out
+
+
+RESTS = [(False, False, 0.0), (True, False, None), (True, True, 0.0), (True, True, 0.1), (True, False, 0.0)]
+
+
+def norm_gradients():
+    """Arguments of norm_backward, for the same choices."""
+    for dy, one, out in channels():
+        for scale, bias, slope in RESTS:
+            yield (dy, real(*dy.shape), real(*dy.shape), np.abs(one) + 1, one if scale else None, slope, empty(*dy.shape),
+                   real(len(one)) if scale else None, real(len(one)) if bias else None, out)
 
 
 def scores():
@@ -191,6 +243,11 @@ CASES = {
     "standardize_backward": lambda: [(dy, real(*dy.shape), np.abs(one) + 1, gain, empty(*dy.shape), out)
                                      for dy, one, out in channels() for gain in (None, one)],
     "shift_divide": lambda: [(x, one.astype(np.float64), np.abs(one) + 1, out) for x, one, out in channels()],
+    "norm_forward": norms,
+    "norm_stored": lambda: norms(True),
+    "norm_backward": norm_gradients,
+    "add_relu_forward": lambda: [(*args[:2], slope, args[2]) for args in pairs() for slope in (0.0, 0.1)],
+    "add_relu_backward": lambda: [(real(n), real(n), slope, empty(n), empty(n)) for n in SIZES for slope in (0.0, 0.1)],
     "scale_forward": lambda: [(x, one, bias, kept, out) for x, one, out in channels()
                               for bias in (None, real(len(one))) for kept in (None, empty(*x.shape))],
     "scale_backward": lambda: [(real(*x.shape), x, one, empty(*x.shape), *(real(len(one)) if w else None for w in want[:2]),
@@ -224,6 +281,15 @@ CASES = {
     "roi_pool_forward": lambda: [(x, rois, 0.0625, out, mask) for x, rois, out, mask in regions()],
     "roi_pool_backward": lambda: [(real(*out.shape), RNG.integers(-1, 99, out.shape).astype(np.int32), rois, empty(*x.shape))
                                   for x, rois, out, mask in regions()],
+    "psroi_pool_forward": lambda: [(real(3, 18, 9, 11), rois, 0.0625, empty(len(rois), 2, 3, 3)) for _, rois, *_ in regions()],
+    "psroi_pool_backward": lambda: [(real(len(rois), 2, 3, 3), rois, 0.0625, empty(3, 18, 9, 11))
+                                    for _, rois, *_ in regions()],
+    "roi_align_forward": lambda: [(x, rois, 0.0625, *how, out) for x, rois, out, _ in regions() for how in ALIGNED],
+    "roi_align_backward": lambda: [(real(*out.shape), rois, 0.0625, *how, empty(*x.shape))
+                                   for x, rois, out, _ in regions() for how in ALIGNED],
+    "roi_align_corners": lambda: [(x, real(*out.shape), rois, 0.0625, *how, empty(*rois.shape))
+                                  for x, rois, out, _ in regions() for how in ALIGNED],
+    "ctc": sequences,
     "lrn_across_forward": lambda: [(x, size, 0.5, beta, 2.0, empty(*x.shape), empty(*x.shape))
                                    for x, _, _, size, beta in responses(*ACROSS)],
     "lrn_across_backward": lambda: [(x, scale, dy, size, 0.5, beta, empty(2, *x.shape), empty(*x.shape))
@@ -242,6 +308,12 @@ CASES = {
     "conv_bias_grad": lambda: [(dy, real(dy.shape[1])) for dy in matrices()],
     "bias_grad": lambda: [(dy, real(dy.shape[1])) for dy in matrices()],
     "gemm": lambda: products(),
+    "decode_boxes": lambda: [(real(n, p, k, 4), boxes(p), np.abs(real(p, 4)), code, empty(n, p, k, 4))
+                             for n, p, k in ((2, 900, 1), (1, 7, 3), (0, 5, 1)) for code in (1, 2, 3)],
+    "box_overlaps": lambda: [(boxes(a), boxes(b), empty(a, b)) for a, b in ((0, 3), (7, 1), (1200, 9))],
+    "nms": suppressions,
+    "interp_forward": lambda: [(real(*x), empty(*y)) for x, y in IMAGES],
+    "interp_backward": lambda: [(real(*y), empty(*x)) for x, y in IMAGES],
     "axpy": lambda: [(a, real(n), real(n)) for n in SIZES for a in (1.0, -0.3)],
     "sgd_update": lambda: [(real(n), real(n), real(n), 0.1, 0.9, decay) for n in SIZES for decay in (0.0, 0.01)],
     "l2_decay": lambda: [(real(n), 0.01, real(n)) for n in SIZES],
@@ -251,7 +323,8 @@ CASES = {
 }
 SCRATCH = {"conv_forward": 7, "conv_backward_data": 6, "conv_backward_weights": 6, "lrn_across_backward": 6,
            "lrn_within_backward": 6, "elu_forward": 2, "elu_backward": 4, "standardize": 3, "standardize_backward": 4,
-           "scale_backward": 3, "prelu_forward": 3, "prelu_backward": 3}  # worthless after the call
+           "scale_backward": 3, "norm_forward": 5, "norm_backward": 6, "prelu_forward": 3, "prelu_backward": 3}
+"""name -> the argument that is worthless after the call"""
 
 
 def guarded(args):

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from netdef.runtime.blobtable import NotKept
+
 TEXT = """
 layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 } } }
 layer { name: "power" type: "Power" bottom: "x" top: "y" }
@@ -22,5 +24,6 @@ def test_in_place_layers_give_the_blob_that_they_change(net_of):
 def test_only_what_is_kept(net_of):
     net = net_of(TEXT, keep="outputs")
     assert "y" not in net.blobs and "z" in net.blobs
-    with pytest.raises(KeyError):
-        net.blobs["relu"]
+    for name in ("y", "relu"):
+        with pytest.raises(NotKept, match=r"blob 'y' is not kept: .*keep=\[\"y\"\]"):
+            net.blobs[name]

@@ -1,10 +1,10 @@
 """Depthwise convolution: every channel has its own windows, so there is no matrix product to make.
 
-A plane of the image is first laid out as a *strip*: padded, and with strides of s cut into s x s phases (the places whose row and
-column leave the same remainders), each in rows of ``pitch`` elements. Then all places that one tap of the window reads lie
-one behind another, ``offset[tap]`` behind the place of the output, for any stride and dilation; an output plane is a sum of shifted
-vectors, and so is each phase of the gradient by the image. The last ``pitch - width`` elements of a row mean nothing: they are
-left out on the way back, and are zero in a strip of output gradients.
+A plane of the image is first laid out as a *strip*: padded, and with strides of s cut into s x s phases (the places whose row
+and column leave the same remainders), each in rows of ``pitch`` elements. Then all places that one tap of the window reads
+lie one behind another, ``offset[tap]`` behind the place of the output, for any stride and dilation; an output plane is a sum of
+shifted vectors, and so is each phase of the gradient by the image. The last ``pitch - width`` elements of a row mean
+nothing: they are left out on the way back, and are zero in a strip of output gradients.
 """
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def _sum_taps(typing, to, to_at, source, source_at, offsets, order, weights, wei
 
         b.position_at_end(done)
         results = [b.phi(VECTOR) for _ in range(WIDE)]
-        for v, (phi, value) in enumerate(zip(results, new, strict=True)):
+        for phi, value in zip(results, new, strict=True):
             phi.add_incoming(ZERO, outer)
             phi.add_incoming(value, inner)
         for v, phi in enumerate(results):

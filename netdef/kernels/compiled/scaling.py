@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from netdef.kernels.compiled.standardize import row_sums
 from netdef.kernels.jit import kernel, prange
 
 Array = np.ndarray
@@ -30,18 +31,18 @@ def _scale(x, scale, bias, kept, out):
                 out[o, c, i] = x[o, c, i] * scale[c]
 
 
-@kernel("f[3] f[3] f[1] f![1] f![1] f![3]", fastmath=True)
+@kernel("f[3] f[3] f[1] f![1] f![1] f![3]")
 def _scale_gradient(x, dy, scale, dscale, dbias, dx):
     outer, channels, inner = dy.shape
     for c in prange(channels):
         along, total = 0.0, 0.0
         for o in range(outer):
             if dscale.size:
-                for i in range(inner):
-                    along += dy[o, c, i] * x[o, c, i]
-            if dbias.size:
-                for i in range(inner):
-                    total += dy[o, c, i]
+                sums = row_sums(dy, o, c, x, o, c)
+                total += sums[0]
+                along += sums[1]
+            elif dbias.size:  # x may not be there
+                total += row_sums(dy, o, c, dy, o, c)[0]
             if dx.size:
                 for i in range(inner):
                     dx[o, c, i] = dy[o, c, i] * scale[c]

@@ -2,15 +2,16 @@
 
 x is (N, C, *image), w (filters, C / group, *kernel), out and dy (N, filters, *out) with
 out = (image + 2 * pad - (dilation * (kernel - 1) + 1)) // stride + 1 an axis. ``stride``, ``pad`` and ``dilation`` have one entry
-a spatial axis. ``col`` is scratch of shape ``conv_scratch_shape(...)`` and of the same dtype. A deconvolution is the same
-three passes with the roles of x and y exchanged.
+a spatial axis. ``col`` is scratch of shape ``conv_scratch_shape(...)`` and of the same dtype; where it is smaller than the kernel
+that runs needs, that kernel makes its own. A deconvolution is the same three passes with the roles of x and y exchanged.
 """
 from __future__ import annotations
 
 import numpy as np
 
-from netdef.kernels import conv_blocks
+from netdef.kernels import choice, conv_blocks
 from netdef.kernels.conv_blocks import Sizes, Steps
+from netdef.kernels.reference.activation import relu_forward
 from netdef.kernels.reference.im2col import col2im, im2col
 from netdef.kernels.reference.linear import bias_grad
 
@@ -18,14 +19,21 @@ Array = np.ndarray
 
 
 def conv_scratch_shape(x_shape: Sizes, w_shape: Sizes, stride: Sizes, pad: Sizes, dilation: Sizes, group: int) -> Sizes:
-    """Shape of the scratch array ``col`` for a convolution of ``x_shape`` by ``w_shape``; any smaller batch may use it too."""
-    return conv_blocks.scratch_shape(x_shape, w_shape, stride, pad, dilation, group)
+    """Shape of the scratch array ``col`` for a convolution of ``x_shape`` by ``w_shape``; a smaller batch may use it too."""
+    return choice.scratch_shape(x_shape, w_shape, stride, pad, dilation, group)
 
 
 def conv_forward(x: Array, w: Array, bias: Array | None, stride: Sizes, pad: Sizes, dilation: Sizes, group: int, col: Array,
-                 out: Array) -> None:
-    """out = convolution of x by w, plus bias (filters,) where given."""
+                 out: Array, slope: float | None = None) -> None:
+    """out = convolution of x by w, plus bias (filters,) where given, through a leaky ReLU (0: a ReLU) unless ``slope`` is None."""
     conv_blocks.forward(STEPS, x, w, bias, stride, pad, dilation, group, col, out)
+    activate(out, slope)
+
+
+def activate(y: Array, slope: float | None) -> None:
+    """A ReLU with this negative slope, in place; None: nothing."""
+    if slope is not None:
+        relu_forward(y, slope, y)
 
 
 def conv_backward_data(dy: Array, w: Array, stride: Sizes, pad: Sizes, dilation: Sizes, group: int, col: Array,

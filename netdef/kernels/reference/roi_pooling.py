@@ -30,13 +30,13 @@ class Bins(NamedTuple):
 
 def roi_bins(rois: Array, spatial_scale: float, pooled: Pair, size: Pair) -> Bins:
     """The bins of rois (R, 5) on a feature map of ``size`` (height, width)."""
-    corners = _rounded(rois[:, 1:] * rois.dtype.type(spatial_scale))
+    corners = rounded(rois[:, 1:] * rois.dtype.type(spatial_scale))
     left, top, right, bottom = corners.T
     return Bins(rois[:, 0].astype(np.int64), _edges(top, bottom, pooled[0], size[0]),
                 _edges(left, right, pooled[1], size[1]))
 
 
-def _rounded(x: Array) -> Array:
+def rounded(x: Array) -> Array:
     """To the nearest whole number, halves away from 0 (np.round takes the even one)."""
     whole = np.trunc(x)
     return np.where(np.abs(x - whole) >= 0.5, whole + np.sign(x), whole)
