@@ -23,41 +23,46 @@ COMMANDS = {
     "grads": "Dump and tabulate the gradients of every layer.",
     "check": "Check a net's gradients against central differences.",
     "blame": "Replay a training and say what goes wrong first, and why.",
+    "lint": "Say what in a net or solver is likely not meant, before anything runs.",
     "plot": "Draw the curves of runs: loss, test outputs, learning rate.",
     "compare": "Say where two runs, two nets or two solvers differ.",
     "convert": "Rewrite a net or solver as prototxt or YAML, or in the current syntax.",
+    "data": "Make, convert, split, check, describe and show data sets; get published ones.",
     "layers": "List the layer types, or explain one.",
     "doctor": "What this machine offers; or what a FILE is, and whether it is whole.",
 }
 
 
 class LazyGroup(click.Group):
-    """Loads the file of a command when it is called; lists them from the table above."""
+    """Loads the file of a command when it is called; lists them from a table."""
+
+    table = COMMANDS
+    prefix = "netdef.cli."
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names in the order in which a newcomer needs them."""
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command, or None (click then says what there is)."""
-        if name not in COMMANDS:
+        if name not in self.table:
             return None
-        return importlib.import_module(f"netdef.cli.{name}").command
+        return importlib.import_module(f"{self.prefix}{name}").command
 
     def resolve_command(self, ctx: click.Context, args: list[str]):
         """As click does, with a did-you-mean."""
         from netdef.errors import closest
 
         name = args[0] if args else ""
-        if name and name not in COMMANDS and not name.startswith("-"):
-            near = closest(name, COMMANDS)
+        if name and name not in self.table and not name.startswith("-"):
+            near = closest(name, self.table)
             ctx.fail(f"no command '{name}'" + (f"; did you mean '{near}'?" if near else ""))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table, without importing any command."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.table.items()))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

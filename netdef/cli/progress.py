@@ -11,6 +11,7 @@ import click
 from netdef.debug.finding import Finding
 from netdef.errors import log
 from netdef.runtime.loadreport import coverage_line
+from netdef.runtime.waiting import Waiting
 from netdef.solvers import events as e
 from netdef.solvers.log import lines
 from netdef.solvers.solver import Solver
@@ -75,6 +76,7 @@ class Timing:
     def __init__(self, solver: Solver) -> None:
         self.solver = solver
         self.began = (time.perf_counter(), solver.iter)
+        self.waiting = Waiting(solver.net, *solver.test_nets)
 
     def speed(self, iteration: int) -> float:
         """Iterations a second since the beginning."""
@@ -82,10 +84,11 @@ class Timing:
         return (iteration - first) / max(time.perf_counter() - begin, 1e-9)
 
     def text(self, iteration: int) -> str:
-        """``0:12 elapsed, 1:03 to go``; the second half once it can be told."""
+        """``0:12 elapsed, 1:03 to go, waiting for data: 37%``; each part once it can be told."""
         elapsed = f"{_clock(time.perf_counter() - self.began[0])} elapsed"
         speed, total = self.speed(iteration), self.solver.param.max_iter
-        return f"{elapsed}, {_clock((total - iteration) / speed)} to go" if total and speed else elapsed
+        to_go = f"{_clock((total - iteration) / speed)} to go" if total and speed else ""
+        return ", ".join(filter(None, (elapsed, to_go, self.waiting.text())))
 
 
 class FirstLoss:

@@ -25,7 +25,7 @@ def command(net: str, phase: str, level: int | None, stages: tuple[str, ...], we
     """Run NET forward over its own data and print the mean of each output.
 
     The lines are those of `caffe test`. An Accuracy layer with a second top gets a table of its classes, counted over all
-    items.
+    items; a DetectionEvaluate layer gets the average precision of each class.
 
     \b
     Example:
@@ -53,6 +53,8 @@ def command(net: str, phase: str, level: int | None, stages: tuple[str, ...], we
         for output in scores.outputs:
             weighted = f" (* {output.weight:g} = {output.weight * output.value:.6g} loss)" if output.weight else ""
             click.echo(f"{output.name} = {output.value:.6g}{weighted}")
+        for blob in scores.precision.layers:
+            click.echo("\n" + scores.precision.text(blob, names))
         for layer in by_class.layers:
             click.echo("\n" + by_class.text(layer, names))
 

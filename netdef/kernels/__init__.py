@@ -3,7 +3,8 @@
 What lives here: ``reference/<op>.py``, plain NumPy for any float dtype, written first and kept; ``compiled/<op>.py``,
 the Numba twins for float32; ``table.py``, which picks between them; ``jit.py``, the only file that knows Numba's
 decorators, with ``cache.py`` (where compiled code is kept) and ``threads.py``; ``conv_blocks.py``, the walk over blocks of
-images that both kinds of convolution share; ``doctor.py``, what this machine offers.
+images that both kinds of convolution share; ``choice.py``, which algorithm a convolution gets; ``doctor.py``, what this
+machine offers.
 
 What it may import: ``netdef.errors`` and NumPy. A kernel never sees a Blob or a layer.
 

@@ -1,12 +1,16 @@
 """Which algorithm runs a pass of a convolution, and how much scratch it takes: decided by shapes and the processor alone.
 
 ``NETDEF_CONV=<name>`` asks for one algorithm, to look for a mistake or to compare; where it cannot be, the next one of ``NAMES``
-that can. ``NETDEF_WINOGRAD=0`` leaves Winograd out, whose rounding errors are larger than those of a plain sum.
+that can. ``NETDEF_WINOGRAD=0``, or ``winograd: false`` in a net, leaves Winograd out, whose rounding errors are larger than those of a
+plain sum.
 """
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache
 
@@ -19,10 +23,23 @@ NAMES = ("winograd4x4", "winograd2x2", "winograd2x2_5x5", "depthwise", "product"
 """All algorithms, the preferred first."""
 
 
+_plain: ContextVar[bool] = ContextVar("plain", default=False)
+
+
+@contextmanager
+def winograd(allowed: bool) -> Iterator[None]:
+    """Inside the block this thread's convolutions may be done by Winograd's algorithms, or not."""
+    token = _plain.set(not allowed)
+    try:
+        yield
+    finally:
+        _plain.reset(token)
+
+
 def choose(g: Geometry, which: str) -> str:
     """The algorithm for a pass (one of ``PASSES``) of a convolution over two axes, or any other. Raises ValueError for
     a NETDEF_CONV that is no name."""
-    return _choose(g, which, os.environ.get("NETDEF_CONV", ""), os.environ.get("NETDEF_WINOGRAD", "") == "0")
+    return _choose(g, which, os.environ.get("NETDEF_CONV", ""), _plain.get() or os.environ.get("NETDEF_WINOGRAD", "") == "0")
 
 
 @lru_cache(maxsize=4096)
@@ -36,12 +53,13 @@ def _choose(g: Geometry, which: str, wanted: str, plain: bool) -> str:
 
 def _legal(g: Geometry, which: str, plain: bool) -> set[str]:
     """The algorithms that can do a pass, without those that would be slower than the next."""
-    from netdef.kernels.compiled import depthwise, winograd
+    from netdef.kernels.compiled import depthwise
+    from netdef.kernels.compiled import winograd as tiles
 
     if len(g.kernel) != 2 or g.images * g.area * math.prod(g.image) == 0:
         return {"blocks"}
     found = {"direct", "blocks"}
-    variant = None if plain else winograd.suits(g, which)
+    variant = None if plain else tiles.suits(g, which)
     if variant is not None:
         found.add(variant)
     if depthwise.suits(g):

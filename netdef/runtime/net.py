@@ -15,7 +15,7 @@ from netdef.errors import NetdefError, did_you_mean
 from netdef.graph import standin
 from netdef.graph.build import build
 from netdef.graph.model import GraphPlan
-from netdef.kernels.blas import one_thread
+from netdef.kernels.arithmetic import arithmetic
 from netdef.rng import Stream
 from netdef.runtime.blobtable import BlobTable
 from netdef.runtime.executor import Executor, RunStep, named
@@ -181,7 +181,7 @@ class Net:
                               hint='open it with keep="all"')
         self._rerun.before_forward()
         fused = self.memory.prepare(self.hooks.parts > 0 or self.executor.cuts(first, last))
-        with one_thread():
+        with arithmetic(self.plan.description.located.message.winograd):
             self.loss = self.executor.forward(self.pass_number, self.hooks, first, last, fused)
         self.pass_number += 1
         return {name: self.blobs[name].data for name in self.plan.description.outputs}
@@ -205,7 +205,7 @@ class Net:
             self._rerun.check_parts()
             self.executor.part()
         self._rerun.before_backward()
-        with one_thread():
+        with arithmetic(self.plan.description.located.message.winograd):
             self.executor.backward(self.hooks, first, last)
 
     def keep_all(self) -> None:

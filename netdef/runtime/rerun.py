@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from netdef.errors import NetdefError
-from netdef.kernels.blas import one_thread
+from netdef.kernels.arithmetic import arithmetic
 from netdef.runtime.hooks import Hooks
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Rerun:
             for run in net.steps:
                 if run.name in self.states:
                     run.layer.set_state(self.states[run.name])
-            with one_thread():
+            with arithmetic(net.plan.description.located.message.winograd):
                 net.executor.forward(net.pass_number - 1, Hooks(), rerun=True)
                 if self.went_back:
                     net.executor.backward(Hooks())

@@ -10,6 +10,7 @@ import numpy as np
 from netdef.errors import SolverError
 from netdef.runtime.net import Net
 from netdef.solvers.events import Output
+from netdef.solvers.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Scores:
 
     outputs: list[Output]
     loss: float
+    precision: Precision
+    """what DetectionEvaluate layers gathered, whose mean average precision is among the outputs"""
 
 
 @contextmanager
@@ -41,20 +44,26 @@ def outputs_of(net: Net) -> list[Output]:
 
 
 def evaluate(net: Net, passes: int, go_on: Callable[[], bool],
-             each: Callable[[int, list[Output]], None] | None = None) -> Scores | None:
+             each: Callable[[int, list[Output]], None] | None = None, ap_version: str = "Integral",
+             by_class: bool = False) -> Scores | None:
     """Run ``passes`` forward passes and average. None where ``go_on``, asked before each pass, says no.
 
-    ``each`` gets the number of a pass and its outputs.
+    ``each`` gets the number of a pass and its outputs. Of a DetectionEvaluate layer's rows the outputs have the mean average
+    precision by ``ap_version`` and, with ``by_class``, that of each class as ``NAME_class1``.
     Raises SolverError where an output changes its size between passes, for then there is no mean.
     """
     sums: dict[str, np.ndarray] = {}
     loss = 0.0
+    precision = Precision(net, ap_version)
     for number in range(passes):
         if not go_on():
             return None
         with quiet():
             made = net.forward()
         for name, data in made.items():
+            if name in precision.layers:
+                precision.add(name, data)
+                continue
             flat = data.reshape(-1).astype(np.float64)
             if name in sums and sums[name].size != flat.size:
                 raise SolverError(f"test: output '{name}' had {sums[name].size} numbers and now has {flat.size}; "
@@ -62,7 +71,11 @@ def evaluate(net: Net, passes: int, go_on: Callable[[], bool],
             sums[name] = sums[name] + flat if name in sums else flat
         loss += net.loss
         if each is not None:
-            each(number, outputs_of(net))
+            each(number, [o for o in outputs_of(net) if o.name not in precision.layers])
     weights = output_weights(net)
     outputs = [Output(name, float(value) / passes, weights[name]) for name, total in sums.items() for value in total]
-    return Scores(outputs, loss / passes if passes else 0.0)
+    for name in precision.layers if passes else ():
+        outputs.append(Output(name, precision.mean(name)))
+        if by_class:
+            outputs += [Output(f"{name}_class{c}", ap) for c, (*_, ap) in precision.by_class(name).items()]
+    return Scores(outputs, loss / passes if passes else 0.0, precision)

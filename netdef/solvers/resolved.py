@@ -15,10 +15,11 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from netdef import data
 from netdef.config.located import Located
 from netdef.config.paths import BUILTIN, resolve
 from netdef.config.write import to_prototxt
-from netdef.errors import Collector, ConfigError
+from netdef.errors import Collector, ConfigError, DataError
 from netdef.solvers.nets import Source, load_source, test_sources, train_source
 from netdef.solvers.resume import first_weights
 from netdef.solvers.solver import Solver
@@ -101,6 +102,11 @@ def _full_paths(message: Message, config: str) -> None:
 def _full(text: str, config: str) -> str:
     if not text or text.startswith(BUILTIN):
         return text
+    if text.partition(":")[0] in data.KINDS:  # a source: a kind, paths, options
+        try:
+            return data.resolved(text, lambda path: _full(path, config))
+        except DataError:
+            return text
     try:
         found = str(resolve(text, config))
     except ConfigError:

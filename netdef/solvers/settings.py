@@ -8,7 +8,8 @@ from netdef.config.located import Located
 from netdef.errors import Collector, FieldError, did_you_mean, warn
 from netdef.layers.constraints import Constraint, not_negative, positive
 
-REGULARIZATIONS = ("L2", "L1")
+CHOICES = {"regularization_type": ("L2", "L1"), "eval_type": ("classification", "detection"),
+           "ap_version": ("Integral", "11point", "MaxIntegral")}
 GPU = 1  # SolverParameter.SolverMode
 HDF5 = 0  # SolverParameter.SnapshotFormat
 
@@ -31,7 +32,7 @@ def field_error(solver: Located, field: str, text: str, hint: str = "") -> Field
 
 
 def check_settings(solver: Located, errors: Collector) -> None:
-    """Collect a FieldError for every number out of range or not finite, and for an unknown regularization_type."""
+    """Collect a FieldError for every number out of range or not finite, and for a word that is none of a field's choices."""
     message = solver.message
     for descriptor, value in message.ListFields():
         with errors:
@@ -39,10 +40,12 @@ def check_settings(solver: Located, errors: Collector) -> None:
     for field, constraint in _RANGES.items():
         with errors:
             check_range(solver, field, constraint)
-    kind = message.regularization_type
-    if kind not in REGULARIZATIONS:
-        errors.add(field_error(solver, "regularization_type", f"expected L2 or L1, got '{kind}'",
-                               did_you_mean(kind, REGULARIZATIONS)))
+    for field, known in CHOICES.items():
+        kind = getattr(message, field)
+        if kind not in known:
+            *first, last = known
+            errors.add(field_error(solver, field, f"expected {', '.join(first)} or {last}, got '{kind}'",
+                                   did_you_mean(kind, known)))
 
 
 def check_range(solver: Located, field: str, constraint: Constraint) -> None:

@@ -313,7 +313,8 @@ class Solver:
             if self.ema is not None:
                 self.averages().lend(net)
             self._debug[i + 1].switch(bool(self.param.debug_info))
-            scores = evaluate(net, passes, self._goes_on)
+            scores = evaluate(net, passes, self._goes_on, ap_version=self.param.ap_version,
+                              by_class=self.param.show_per_class_result)
             if scores is None:
                 self._emit(e.TestInterrupted(self.iter, i))
                 break

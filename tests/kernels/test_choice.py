@@ -68,3 +68,16 @@ def test_scratch_is_enough_for_each_pass():
         size = math.prod(choice.scratch_shape(x_shape, w_shape, *how))
         col = np.empty(size, np.float32)
         assert all(np.shares_memory(conv._fitting(g, which, choice.choose(g, which), col), col) for which in choice.PASSES)
+
+
+def test_a_net_may_do_without_winograd():
+    import netdef
+    from netdef.config.load import parse_text_message
+    from netdef.debug.timing import time_net
+
+    text = """layer { name: "data" type: "DummyData" top: "data" dummy_data_param { shape { dim: 4 dim: 32 dim: 24 dim: 24 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 32 kernel_size: 3 } }"""
+    for line, name in (("", "winograd4x4"), ("winograd: false", "direct")):
+        net = netdef.Net(parse_text_message(f"{line}\n{text}", "net.prototxt", "NetParameter"), phase="TRAIN")
+        conv = next(s for s in time_net(net, 1).steps if s.name == "conv")
+        assert f"conv_forward: {name}" in conv.kernels[0]

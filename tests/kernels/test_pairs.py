@@ -160,16 +160,7 @@ def suppressions():
             yield boxes(count), order, np.array(starts, np.int32), threshold, eta, empty(count, dtype=np.uint8)
 
 
-def sequences():
-    """Arguments of ctc: no symbols, repeated ones, and more than fit."""
-    for frames, items, symbols, length in ((1, 1, 2, 1), (4, 5, 3, 3), (30, 7, 11, 9)):
-        logp = np.log(RNG.dirichlet(np.ones(symbols), (frames, items)))
-        lengths = RNG.integers(0, length + 1, items).astype(np.int32)
-        labels = RNG.integers(1, symbols, (items, length)).astype(np.int32)
-        yield logp, labels, lengths, 0, np.full(items, np.nan), np.full(logp.shape, np.nan)
-
-
-ALIGNED = [(False, 2), (True, 0)]  # aligned and sampling ratio of ROI alignment
+HOW = [(False, 2), (True, 0)]  # aligned and sampling ratio of ROI alignment
 CHANNELS = [(0, 3, 4), (1, 1, 1), (2, 3, 5), (3, 7, 300), (1, 2, 70_001)]  # outer, channels, places
 
 
@@ -282,14 +273,13 @@ CASES = {
     "roi_pool_backward": lambda: [(real(*out.shape), RNG.integers(-1, 99, out.shape).astype(np.int32), rois, empty(*x.shape))
                                   for x, rois, out, mask in regions()],
     "psroi_pool_forward": lambda: [(real(3, 18, 9, 11), rois, 0.0625, empty(len(rois), 2, 3, 3)) for _, rois, *_ in regions()],
-    "psroi_pool_backward": lambda: [(real(len(rois), 2, 3, 3), rois, 0.0625, empty(3, 18, 9, 11))
-                                    for _, rois, *_ in regions()],
-    "roi_align_forward": lambda: [(x, rois, 0.0625, *how, out) for x, rois, out, _ in regions() for how in ALIGNED],
-    "roi_align_backward": lambda: [(real(*out.shape), rois, 0.0625, *how, empty(*x.shape))
-                                   for x, rois, out, _ in regions() for how in ALIGNED],
-    "roi_align_corners": lambda: [(x, real(*out.shape), rois, 0.0625, *how, empty(*rois.shape))
-                                  for x, rois, out, _ in regions() for how in ALIGNED],
-    "ctc": sequences,
+    "psroi_pool_backward": lambda: [(real(len(r), 2, 3, 3), r, 0.0625, empty(3, 18, 9, 11)) for _, r, *_ in regions()],
+    "roi_align_forward": lambda: [(x, r, 0.0625, *h, y) for x, r, y, _ in regions() for h in HOW],
+    "roi_align_backward": lambda: [(real(*y.shape), r, 0.0625, *h, empty(*x.shape)) for x, r, y, _ in regions() for h in HOW],
+    "roi_align_corners": lambda: [(x, real(*y.shape), r, 0.0625, *h, empty(*r.shape)) for x, r, y, _ in regions() for h in HOW],
+    "ctc": lambda: [(np.log(RNG.dirichlet(np.ones(c), (t, n))), RNG.integers(1, c, (n, 9)).astype(np.int32),
+                     RNG.integers(0, 10, n).astype(np.int32), 0, np.full(n, np.nan), np.full((t, n, c), np.nan))
+                    for t, n, c in ((1, 1, 2), (4, 5, 3), (30, 7, 11))],
     "lrn_across_forward": lambda: [(x, size, 0.5, beta, 2.0, empty(*x.shape), empty(*x.shape))
                                    for x, _, _, size, beta in responses(*ACROSS)],
     "lrn_across_backward": lambda: [(x, scale, dy, size, 0.5, beta, empty(2, *x.shape), empty(*x.shape))

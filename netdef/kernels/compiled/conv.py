@@ -136,3 +136,18 @@ def _fitting(g: Geometry, which: str, name: str, col: Array) -> Array:
     size = scratch(g, which, name)
     free = col.reshape(-1) if col.size >= size else np.empty(size, np.float32)
     return free[-free.ctypes.data // free.itemsize % LINE:]
+
+
+def which(kernel: str, args: tuple) -> str:
+    """The algorithm that a call of ``kernel`` with these arguments takes, for whoever prints it; "" for other kernels."""
+    if kernel == "conv_forward":
+        x, w, how = args[0], args[1], args[3:7]
+    elif kernel == "conv_backward_data":
+        x, w, how = args[7], args[1], args[2:6]
+    elif kernel == "conv_backward_weights":
+        x, w, how = args[0], args[7], args[2:6]
+    else:
+        return ""
+    stride, pad, dilation, group = how
+    g = geometry(x.shape, w.shape, tuple(stride), tuple(pad), tuple(dilation), group)
+    return choose(planar(g), kernel.removeprefix("conv_"))

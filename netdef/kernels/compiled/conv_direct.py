@@ -20,7 +20,7 @@ from netdef.kernels.jit import helper, kernel, prange, thread_id
 
 Array = np.ndarray
 
-WIDE_MAP = 3 * COLUMNS  # places from which a 1x1 convolution takes the image as it is: few are left for a last, packed panel
+WIDE_MAP = conv_layout.LEAST_COLUMNS  # places from which a 1x1 convolution takes the image as it is: one image is a region
 FROM_STRIP, FROM_IMAGE, IN_PLACE = range(3)  # where panels come from; in place: there are none
 
 

@@ -40,7 +40,7 @@ from netdef.kernels.jit import helper, kernel, prange, thread_id
 
 Array = np.ndarray
 
-WIDTH = 200  # outputs of a product: with them, the gradients of COLUMNS filters stay in a first-level cache
+WIDTH = 200  # outputs of a product: with them, the gradients of COLUMNS filters stay in the nearest caches
 DOTS_WIDTH = 512  # the same where vectors run along the outputs
 MOST_ROWS = 512  # taps of a task: their panels stay in a second-level cache
 MOST_TURNED = 4 * COLUMNS  # filters that are turned over at a time

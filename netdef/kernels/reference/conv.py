@@ -25,7 +25,7 @@ def conv_scratch_shape(x_shape: Sizes, w_shape: Sizes, stride: Sizes, pad: Sizes
 
 def conv_forward(x: Array, w: Array, bias: Array | None, stride: Sizes, pad: Sizes, dilation: Sizes, group: int, col: Array,
                  out: Array, slope: float | None = None) -> None:
-    """out = convolution of x by w, plus bias (filters,) where given, through a leaky ReLU (0: a ReLU) unless ``slope`` is None."""
+    """out = convolution of x by w, plus bias (filters,) where given, through a leaky ReLU unless ``slope`` is None."""
     conv_blocks.forward(STEPS, x, w, bias, stride, pad, dilation, group, col, out)
     activate(out, slope)
 

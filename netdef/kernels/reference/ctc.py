@@ -38,7 +38,7 @@ def ctc(logp: Array, labels: Array, lengths: Array, blank: int, losses: Array, p
         losses[n] = -total
         if total > -np.inf:
             shares = np.exp(alpha + beta - total)
-            np.add.at(posterior[:, n], (slice(None), states), shares)
+            np.add.at(posterior[:, n].T, states, shares.T)
 
 
 def _gathered(before: Array, skips: Array) -> Array:

@@ -52,12 +52,13 @@ def psroi_pool_backward(dy: Array, rois: Array, spatial_scale: float, dx: Array)
     bins = psroi_bins(rois, spatial_scale, group, dx.shape[2:])
     parts = dx.reshape(len(dx), dy.shape[1], group, group, *dx.shape[2:])
     parts[...] = 0
+    places = np.moveaxis(parts, 1, 5)  # (N, g, g, H, W, D)
     share = np.moveaxis(dy / _areas(bins).astype(dy.dtype)[:, None], 1, 3)  # (R, g, g, D)
     i, j = np.broadcast_arrays(np.arange(group)[:, None], np.arange(group))
     for inside, h, w in _cells(bins, dx.shape[2:]):
         r, a, b = np.nonzero(inside)
         h, w = (np.broadcast_to(v, inside.shape)[inside] for v in (h, w))
-        np.add.at(parts, (bins.image[r], slice(None), i[a, b], j[a, b], h, w), share[r, a, b])
+        np.add.at(places, (bins.image[r], i[a, b], j[a, b], h, w), share[r, a, b])
 
 
 def _cells(bins: Bins, size: tuple[int, int]):

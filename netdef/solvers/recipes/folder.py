@@ -19,6 +19,7 @@ from netdef.weights import atomic_write
 
 STATE = "recipe.json"
 VERSION = 1
+_ENDING = re.compile(r"(\.ema)?\.(caffemodel|solverstate)(\.h5)?$")
 _STATE = re.compile(r"_iter_(\d+)\.solverstate(\.h5)?$")
 
 
@@ -136,14 +137,15 @@ def newest_state(folder: Path) -> Path | None:
 
 def tidy(folder: Path, keep: int, last: Collection[Path]) -> None:
     """Delete what a finished stage is not to keep; ``last`` are the files of its last snapshot. With ALL (0) everything
-    stays, with LAST (1) these, with WEIGHTS (2) the weights among them."""
+    stays, with LAST (1) these and the averages beside them, with WEIGHTS (2) the weights and averages."""
     if keep == 0:
         return
     homes = {path.parent for path in last}
+    begins = {_ENDING.sub("", str(path)) for path in last}
     for moment in folder.glob("at_*"):
         if moment not in homes:
             shutil.rmtree(moment, ignore_errors=True)
     for path in [p for home in homes for p in home.glob("*_iter_*")]:
-        if path not in last or (keep == 2 and ".solverstate" in path.name):
+        if _ENDING.sub("", str(path)) not in begins or (keep == 2 and ".solverstate" in path.name):
             with contextlib.suppress(OSError):
                 path.unlink()

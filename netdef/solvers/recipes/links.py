@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from netdef.config.located import Located
 from netdef.errors import Collector, FieldError, GraphError, ShapeError, UnknownBlob, did_you_mean
@@ -96,19 +97,26 @@ def check_order(feeds: Mapping[str, Sequence[Feed]], who: str, errors: Collector
             visit(name, ())
 
 
-def check_gradients(name: str, plans: Mapping[str, GraphPlan], gradients: Sequence[Gradient], who: str,
-                    errors: Collector) -> None:
-    """GraphErrors for gradients that are none, or that reach nothing which learns; the plans are the final ones."""
+def usable(name: str, plans: Mapping[str, GraphPlan], gradients: Sequence[Gradient], who: str, errors: Collector
+           ) -> tuple[Gradient, ...]:
+    """The gradients with those of their blobs that the judging net's loss depends on, and that something here learns by
+    (labels that are fed too are neither); a GraphError where none is left. The plans are the final ones."""
+    found = []
     for gradient in gradients:
+        judge, pairs, why = plans[gradient.source], [], ""
         for there, here in gradient.pairs:
-            given, taken = first_version(plans[gradient.source], there), last_version(plans[name], here)
+            given, taken = first_version(judge, there), last_version(plans[name], here)
             assert given is not None and taken is not None  # the feed was checked
-            if given.id not in plans[gradient.source].with_gradient:
-                errors.add(GraphError(f"{who}: gradient: no loss of '{gradient.source}' depends on its blob '{there}'",
-                                      where=gradient.located.span))
+            if given.id not in judge.with_gradient:
+                why = why or f"no loss of '{gradient.source}' depends on its blob '{there}'"
             elif not _learns_below(plans[name], taken):
-                errors.add(GraphError(f"{who}: gradient: nothing that makes the blob '{here}' of '{name}' learns",
-                                      where=gradient.located.span))
+                why = f"nothing that makes the blob '{here}' of '{name}' learns"
+            else:
+                pairs.append((there, here))
+        if not pairs:
+            errors.add(GraphError(f"{who}: gradient: {why}", where=gradient.located.span))
+        found.append(replace(gradient, pairs=tuple(pairs)))
+    return tuple(found)
 
 
 def _learns_below(plan: GraphPlan, value: Value) -> bool:

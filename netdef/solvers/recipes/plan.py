@@ -70,8 +70,7 @@ def _stage(located: Located, known: Known) -> Stage:
     members = _share(members, located, errors)
     final = {m.name: m.plan for m in members}
     held = {m.name: set(layer_params(m.plan)) if m.lent else set(m.frozen) for m in members}
-    for m in members:
-        links.check_gradients(m.name, final, m.gradients, drafts[m.name].who, errors)
+    members = [replace(m, gradients=links.usable(m.name, final, m.gradients, drafts[m.name].who, errors)) for m in members]
     coverage.check_coverage(members, held, {n: d.fixed for n, d in drafts.items()}, {n: d.who for n, d in drafts.items()},
                             errors)
     errors.raise_all()

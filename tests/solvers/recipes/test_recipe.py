@@ -58,12 +58,12 @@ def test_batch_norm_that_is_frozen_keeps_its_statistics(make, here, in_stages, f
 
 @pytest.mark.parametrize("overrides", [(), ("stage.one.keep=LAST", "stage.two.keep=WEIGHTS")])
 def test_what_is_kept(make, overrides, in_stages):
-    folder = make(in_stages, *overrides).run("run")
+    folder = make(in_stages, *overrides, "stage.two.solver_param.ema_decay=0.9").run("run")
     found = {stage: sorted(p.name.partition("_iter_")[2] for p in (folder / stage).glob("*_iter_*"))
              for stage in ("one", "two")}
     every = [f"{n}.{kind}" for n in (10, 4, 8) for kind in ("caffemodel", "solverstate")]
-    assert found == ({"one": every, "two": every} if not overrides else
-                     {"one": every[:2], "two": ["10.caffemodel"]})
+    assert found == ({"one": every, "two": sorted([*every, *(f"{n}.ema.caffemodel" for n in (10, 4, 8))])}
+                     if not overrides else {"one": every[:2], "two": ["10.caffemodel", "10.ema.caffemodel"]})
 
 
 @pytest.mark.parametrize(("stage", "iteration", "kill"), [

@@ -127,6 +127,20 @@ def test_a_gradient_adds_to_what_readers_in_the_net_send(make, final, arrays, he
     assert np.allclose(arrays(final(folder, "split", "maker"))["g"][0], whole, rtol=1e-5)
 
 
+def test_params_learn_below_which_there_is_no_gradient(turns, in_turns, here):
+    """An Embed differentiates no bottom and learns all the same, in a net without a loss of its own."""
+    (here / "maker.yaml").write_text((here / "maker.yaml").read_text().replace("  - g:", """
+  - ids: {DummyData: {shape: {dim: 4}, data_filler: {value: 1}}}
+  - e: {Embed: {input_dim: 3, num_output: 3, weight_filler: {type: gaussian, std: 0.5}}}
+  - sum: {Eltwise: {}, bottom: [x, e]}
+  - g:""").replace("bottom: x, top: made", "bottom: sum, top: made"))
+    t = turns(in_turns)
+    table, bias = (blob.data.copy() for blob in t.linked["maker"].net.params["e"])
+    t.players["maker"].play(1)
+    now = [blob.data for blob in t.linked["maker"].net.params["e"]]
+    assert ((now[0] != table).any(axis=1) == [False, True, False]).all() and (now[1] != bias).all()
+
+
 def test_loss_of_a_judge_is_the_loss_shown(turns, in_turns):
     t = turns(in_turns)
     maker = t.players["maker"]
@@ -179,6 +193,19 @@ def test_going_on_is_exact(make, in_turns, stop_at, final, same, net, iteration,
         assert same(final(straight, "duel", name), final(folder, "duel", name))
         states = [weights.read_solverstate(final(f, "duel", name).with_suffix(".solverstate")) for f in (straight, folder)]
         assert all(np.array_equal(x, y) for x, y in zip(states[0].history, states[1].history, strict=True))
+
+
+def test_going_on_is_exact_with_averages_and_several_batches_an_iteration(make, in_turns, stop_at, final, same):
+    settings = [f"stage.duel.turn.{net}.solver_param.{field}" for net in ("critic", "maker")
+                for field in ("ema_decay=0.9", "iter_size=2")]
+    straight = make(in_turns, *settings).run("straight")
+    recipe = make(in_turns, *settings)
+    recipe.run("stopped", follower=stop_at(recipe, "maker", 8))
+    folder = make(in_turns, *settings).run(snapshot="stopped")
+    for name in ("critic", "maker"):
+        one, other = (final(f, "duel", name) for f in (straight, folder))
+        assert same(one, other) and same(one.with_suffix(".ema.caffemodel"), other.with_suffix(".ema.caffemodel"))
+        assert not same(one, one.with_suffix(".ema.caffemodel"))
 
 
 def test_snapshots_are_of_all_nets_and_whole(make, in_turns, stop_at, tmp_path):
