@@ -1,8 +1,8 @@
 """Which algorithm runs a pass of a convolution, and how much scratch it takes: decided by shapes and the processor alone.
 
 ``NETDEF_CONV=<name>`` asks for one algorithm, to look for a mistake or to compare; where it cannot be, the next one of ``NAMES``
-that can. ``NETDEF_WINOGRAD=0``, or ``winograd: false`` in a net, leaves Winograd out, whose rounding errors are larger than those of a
-plain sum.
+that can. ``NETDEF_WINOGRAD=0``, or ``winograd: false`` in a net, leaves Winograd out, whose rounding errors are larger than
+those of a plain sum.
 """
 from __future__ import annotations
 
