@@ -2,14 +2,12 @@
 from __future__ import annotations
 
 import functools
-import gzip
-import struct
-import zlib
 from importlib import resources
 
 import numpy as np
 
 from netdef.data import noise, synthetic
+from netdef.data.idx import parse_idx
 from netdef.data.source import ArraySource
 from netdef.errors import DataError, did_you_mean
 
@@ -42,7 +40,7 @@ def open_builtin(source: str) -> ArraySource:
 
 
 def _read_only(made: ArraySource) -> ArraySource:
-    made.images.flags.writeable = made.labels.flags.writeable = False
+    made.images.flags.writeable = made.labels().flags.writeable = False
     return made
 
 
@@ -57,10 +55,7 @@ def _read_idx(name: str) -> np.ndarray:
     """The uint8 array of a gzipped IDX file that lies in mnist10k/."""
     place = resources.files("netdef.data") / "mnist10k" / name
     try:
-        raw = gzip.decompress(place.read_bytes())
-        axes = raw[3]
-        shape = struct.unpack_from(f">{axes}I", raw, 4)
-        return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape).copy()
-    except (OSError, EOFError, zlib.error, struct.error, ValueError, IndexError) as error:
+        return parse_idx(place.read_bytes())
+    except (OSError, ValueError) as error:
         hint = "this installation of netdef is damaged, install it again"
         raise DataError(f"cannot read the built-in digits: {error}", where=str(place), hint=hint) from error

@@ -26,15 +26,7 @@ def parse(raw: bytes, decoding: Decoding) -> tuple[np.ndarray, int]:
     Raises ValueError with what is wrong, for the caller to say where. Sources: Caffe's caffe.proto and
     DataTransformer: ``data`` (uint8) counts unless it is empty, then ``float_data``; encoded pictures become BGR.
     """
-    from google.protobuf.message import DecodeError  # protobuf loads with the first database
-
-    from netdef.config import schema
-
-    datum: Any = schema.new("Datum")
-    try:
-        datum.ParseFromString(raw)
-    except DecodeError as error:
-        raise ValueError(f"expected a Datum, the {len(raw)} bytes do not parse") from error
+    datum = _message(raw)
     if datum.encoded:
         return decode_image(datum.data, decoding), datum.label
     shape = (datum.channels, datum.height, datum.width)
@@ -47,12 +39,33 @@ def parse(raw: bytes, decoding: Decoding) -> tuple[np.ndarray, int]:
     return values.reshape(shape), datum.label
 
 
+def label_of(raw: bytes) -> int:
+    """The label of a serialized Datum, whose picture is not decoded. Raises ValueError."""
+    return int(_message(raw).label)
+
+
+def _message(raw: bytes) -> Any:
+    from google.protobuf.message import DecodeError  # protobuf loads with the first database
+
+    from netdef.config import schema
+
+    datum: Any = schema.new("Datum")
+    try:
+        datum.ParseFromString(raw)
+    except DecodeError as error:
+        raise ValueError(f"expected a Datum, the {len(raw)} bytes do not parse") from error
+    return datum
+
+
 def decode_image(raw: bytes, decoding: Decoding = AS_STORED) -> np.ndarray:
     """A picture file's bytes as uint8 (C, H, W): grey has one channel, colour three in the order blue, green, red, and
     a picture with transparency four (blue, green, red, alpha), unless ``decoding`` forces one or three.
 
-    Raises ValueError for bytes that are no picture or have more than 8 bits a channel, DataError without Pillow.
+    Raises ValueError for bytes that are no picture or (unless forced) have more than 8 bits a channel, DataError without
+    Pillow.
     """
+    if decoding.force_color or decoding.force_gray:
+        return _decode_as(raw, decoding.force_color)
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
@@ -62,7 +75,7 @@ def decode_image(raw: bytes, decoding: Decoding = AS_STORED) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(raw)) as picture:
-                mode = _mode(picture, decoding)
+                mode = _mode(picture)
                 pixels = np.asarray(picture if picture.mode == mode else picture.convert(mode))
     except UnidentifiedImageError as error:
         raise ValueError(f"encoded, but the {len(raw)} bytes are no picture") from error
@@ -74,14 +87,22 @@ def decode_image(raw: bytes, decoding: Decoding = AS_STORED) -> np.ndarray:
     return np.ascontiguousarray(pixels[:, :, order].transpose(2, 0, 1))
 
 
-def _mode(picture: Any, decoding: Decoding) -> str:
+def _decode_as(raw: bytes, color: bool) -> np.ndarray:
+    """In three channels or one, as picture files are read. Raises ValueError, DataError without a reader."""
+    from netdef.data.images import read_image
+
+    try:
+        return np.ascontiguousarray(read_image(raw, color).transpose(2, 0, 1))
+    except DataError as error:
+        if error.hint:  # what to install
+            raise
+        raise ValueError(f"encoded, but {error.message}") from error
+
+
+def _mode(picture: Any) -> str:
     """Pillow's name of the channels wanted: "L" (grey), "RGB" or "RGBA"."""
     if picture.mode.startswith(("I", "F")):
         raise ValueError(f"expected 8 bits a channel, got a picture of mode {picture.mode}")
-    if decoding.force_gray:
-        return "L"
-    if decoding.force_color:
-        return "RGB"
     if picture.mode in ("1", "L"):
         return "L"
     clear = picture.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in picture.info

@@ -116,7 +116,7 @@ def peek_rows(files: Sequence[str], datasets: Sequence[str]) -> RowsPeek:
     shapes: list[tuple[int, ...]] = []
     rows = []
     for path in files:
-        with _open(path) as file:
+        with open_file(path) as file:
             found = [_shape(file, name, path) for name in datasets]
         counts = {shape[0] for shape in found}
         if len(counts) > 1:
@@ -134,6 +134,21 @@ def peek_rows(files: Sequence[str], datasets: Sequence[str]) -> RowsPeek:
     return RowsPeek(tuple(files), tuple(rows), tuple(shapes))
 
 
+def is_hdf5(path: str) -> bool:
+    """Whether a file begins like HDF5 (else it may be a list of such files)."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(8) == b"\x89HDF\r\n\x1a\n"
+    except OSError:
+        return False
+
+
+def dataset_names(path: str) -> list[str]:
+    """What a file has at its top. Raises DataError."""
+    with open_file(path) as file:
+        return list(file)
+
+
 def _shape(file, name: str, path: str) -> tuple[int, ...]:
     """The shape of a dataset; raises DataError where there is none, or no numbers in it."""
     dataset = file.get(name)
@@ -147,26 +162,27 @@ def _shape(file, name: str, path: str) -> tuple[int, ...]:
 
 
 def _load(path: str, datasets: Sequence[str]) -> list[np.ndarray]:
-    with _open(path) as file:
+    with open_file(path) as file:
         try:
             return [np.asarray(file[name]) for name in datasets]
         except (OSError, KeyError) as error:
             raise DataError(f"the HDF5 file cannot be read: {error}", where=path) from error
 
 
-def _open(path: str):
-    """The file, to be used in a with statement. Raises DataError."""
-    h5py = _package(path)
+def open_file(path: str):
+    """The file, open for reading. Raises DataError."""
+    h5py = package(path)
     try:
         return h5py.File(path, "r")
     except OSError as error:
         raise DataError(f"the HDF5 file cannot be opened: {error}", where=path) from error
 
 
-def _package(path: str) -> ModuleType:
+def package(path: str, what: str = "reading") -> ModuleType:
+    """The package h5py. Raises DataError where it is not installed."""
     try:
         import h5py
     except ImportError as error:
-        raise DataError("reading HDF5 needs the package h5py, which is not installed", where=path,
+        raise DataError(f"{what} HDF5 needs the package h5py, which is not installed", where=path,
                         hint="pip install netdef[data]") from error
     return h5py

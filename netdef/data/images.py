@@ -107,12 +107,20 @@ def _decode(raw: bytes, color: bool) -> np.ndarray:
                 if not color:
                     picture.draft("L", picture.size)  # a JPEG holds its grey: taken as it is, as OpenCV does
                 turned = ImageOps.exif_transpose(_eight_bits(picture))
-                pixels = np.asarray(turned.convert("RGB" if color else "L"))
+                by_libpng = not color and picture.format == "PNG" and turned.mode not in ("1", "L", "LA")
+                pixels = np.asarray(turned.convert("RGB" if color or by_libpng else "L"))
+                pixels = _gray_of_png(pixels) if by_libpng else pixels
     except UnidentifiedImageError as error:
         raise ValueError(f"the {len(raw)} bytes are no picture that can be read") from error
     except (OSError, SyntaxError, EOFError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"the picture cannot be read: {error}") from error
     return np.ascontiguousarray(pixels[:, :, ::-1]) if color else pixels[:, :, None]
+
+
+def _gray_of_png(pixels: np.ndarray) -> np.ndarray:
+    """The grey of a coloured PNG (H, W, 3) as libpng makes it, which OpenCV leaves it to: cut off and not rounded."""
+    weights = np.array([9797, 19235, 3736], np.uint32)  # 0.299, 0.587, 0.114 of 2**15
+    return ((pixels * weights).sum(axis=2, dtype=np.uint32) >> 15).astype(np.uint8)
 
 
 def _eight_bits(picture: Any) -> Any:

@@ -1,12 +1,13 @@
 """A source over a database of Datum records under sorted keys; LMDB and LevelDB give it a cursor."""
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from netdef.data.datum import Decoding, parse
-from netdef.data.source import Peek
+from netdef.data.datum import Decoding, label_of, parse
+from netdef.data.source import Images, Peek, Records, Shape, stacked
 from netdef.errors import DataError
 
 
@@ -22,6 +23,12 @@ class Cursor(Protocol):
     def item(self) -> tuple[bytes, bytes]:
         """Key and value at the place."""
 
+    def keys(self) -> list[bytes]:
+        """All keys in their order; leaves the place as it is."""
+
+    def value(self, key: bytes) -> bytes:
+        """The value under a key; leaves the place as it is."""
+
     def count(self) -> int | None:
         """Records in the database, or None where the database does not know."""
 
@@ -29,25 +36,35 @@ class Cursor(Protocol):
         """Let go of the database."""
 
 
-class DatumSource:
-    """Datum records in the order of their keys, read one after another as Caffe's Data layer does."""
+class Raw(NamedTuple):
+    """A record before it is parsed."""
 
-    label_shape: tuple[int, ...] = ()
+    number: int
+    key: bytes
+    value: bytes
+
+
+class DatumSource(Records):
+    """Datum records in the order of their keys, read one after another as Caffe's Data layer does.
+
+    Positions in any other order are looked up by key; the keys are listed once, when that is first asked for.
+    """
 
     def __init__(self, name: str, kind: str, cursor: Cursor, decoding: Decoding) -> None:
         self.name, self.kind = name, kind
         self._cursor: Cursor | None = cursor
         self._decoding = decoding
         self._index = 0  # number of the record under the cursor
+        self._keys: list[bytes] | None = None
         try:
             self._count = cursor.count()
             if not cursor.first():
                 raise DataError("the database has no records", where=name)
-            array, _ = self._read()
+            array, _ = self._parse(Raw(0, *cursor.item()))
         except BaseException:
             self.close()
             raise
-        self.shape: tuple[int, int, int] = (array.shape[0], array.shape[1], array.shape[2])
+        self.shape: Shape = (array.shape[0], array.shape[1], array.shape[2])
 
     def __len__(self) -> int:
         while self._count is None:
@@ -60,25 +77,49 @@ class DatumSource:
             self._go_to(index)
         if index < 0 or (self._count is not None and index >= self._count):
             raise IndexError(f"{self.name}: no record {index}, there are {self._count}")
-        return self._read()
+        return self._parse(self._here())
 
-    def batch(
-        self, start: int, count: int, ragged: bool = False
-    ) -> tuple[np.ndarray | list[np.ndarray], np.ndarray]:
+    def fetch(self, positions: Sequence[int] | np.ndarray) -> list[Raw]:
         """See Source."""
-        self._go_to(start)
+        found = []
+        if isinstance(positions, range):
+            for k, position in enumerate(positions):
+                if k == 0:
+                    self._go_to(position)
+                found.append(self._here())
+                self._advance()
+            return found
+        keys, cursor = self._all_keys(), self._open_cursor()
+        for position in positions:
+            index = int(position) % len(keys)
+            found.append(Raw(index, keys[index], cursor.value(keys[index])))
+        return found
+
+    def assemble(self, fetched: list[Raw], ragged: bool = False) -> tuple[Images, np.ndarray]:
+        """See Source."""
         arrays: list[np.ndarray] = []
-        labels = np.empty(count, np.int32)
-        for i in range(count):
-            array, labels[i] = self._read()
-            if not ragged and arrays and array.shape != arrays[0].shape:
-                raise self._bad(f"expected the size of the batch's first record, {_x(arrays[0])}, got {_x(array)}")
+        labels = np.empty(len(fetched), np.int32)
+        for i, raw in enumerate(fetched):
+            array, labels[i] = self._parse(raw)
             arrays.append(array)
-            self._advance()
-        alike = arrays and all(a.shape == arrays[0].shape and a.dtype == arrays[0].dtype for a in arrays)
-        if ragged and not alike:
-            return arrays, labels
-        return (np.stack(arrays) if arrays else np.empty((0, *self.shape), np.uint8)), labels
+        return stacked(arrays, self.shape, ragged, [_who(raw) for raw in fetched], self.name), labels
+
+    def labels(self) -> np.ndarray:
+        """See Source; reads every record once, without decoding pictures."""
+        cursor = self._open_cursor()
+        keys = self._all_keys()
+        found = np.empty(len(keys), np.int32)
+        for index, key in enumerate(keys):
+            raw = Raw(index, key, cursor.value(key))
+            try:
+                found[index] = label_of(raw.value)
+            except ValueError as error:
+                raise self._bad(raw, error) from error
+        return found
+
+    def where(self, index: int) -> str:
+        """See Source."""
+        return f"record {index}" if self._keys is None else f"record {index} (key {self._keys[index]!r})"
 
     def close(self) -> None:
         """Let go of the database."""
@@ -94,6 +135,13 @@ class DatumSource:
         if self._cursor is None:
             raise DataError("the source is closed", where=self.name)
         return self._cursor
+
+    def _all_keys(self) -> list[bytes]:
+        cursor = self._open_cursor()
+        if self._keys is None:
+            self._keys = cursor.keys()
+            self._check_count(len(self._keys))
+        return self._keys
 
     def _go_to(self, start: int) -> None:
         """Put the cursor on record ``start`` (which counts on beyond the end), stepping as little as possible."""
@@ -112,24 +160,30 @@ class DatumSource:
         if cursor.next():
             self._index += 1
             return
-        if self._count not in (None, self._index + 1):
-            message = f"the database says that it has {self._count} records, but {self._index + 1} can be read"
-            raise DataError(message, where=self.name, hint="the file is damaged")
-        self._count = self._index + 1
+        self._check_count(self._index + 1)
         self._index = 0
         cursor.first()
 
-    def _read(self) -> tuple[np.ndarray, int]:
+    def _check_count(self, found: int) -> None:
+        """Note how many records can be read; raise DataError where the database says otherwise."""
+        if self._count not in (None, found):
+            message = f"the database says that it has {self._count} records, but {found} can be read"
+            raise DataError(message, where=self.name, hint="the file is damaged")
+        self._count = found
+
+    def _here(self) -> Raw:
         """The record under the cursor."""
+        return Raw(self._index, *self._open_cursor().item())
+
+    def _parse(self, raw: Raw) -> tuple[np.ndarray, int]:
         try:
-            return parse(self._open_cursor().item()[1], self._decoding)
+            return parse(raw.value, self._decoding)
         except ValueError as error:
-            raise self._bad(str(error)) from error
+            raise self._bad(raw, error) from error
 
-    def _bad(self, message: str) -> DataError:
-        key = self._open_cursor().item()[0]
-        return DataError(f"record {self._index} (key {key!r}): {message}", where=self.name)
+    def _bad(self, raw: Raw, error: ValueError) -> DataError:
+        return DataError(f"{_who(raw)}: {error}", where=self.name)
 
 
-def _x(array: np.ndarray) -> str:
-    return "x".join(map(str, array.shape))
+def _who(raw: Raw) -> str:
+    return f"record {raw.number} (key {raw.key!r})"

@@ -5,12 +5,25 @@ time; a database on a read-only disk has to be copied first. It does not know ho
 """
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from netdef.data.datum import Decoding
 from netdef.data.keyed import DatumSource
 from netdef.errors import DataError
+
+
+class _Shared(NamedTuple):
+    """An open database and how many sources use it (LevelDB can be opened once in a process)."""
+
+    db: Any
+    users: int
+
+
+_shared: dict[str, _Shared] = {}
+_lock = threading.Lock()
 
 
 def open_leveldb(source: str, decoding: Decoding) -> DatumSource:
@@ -29,8 +42,14 @@ class _LevelCursor:
             hint = "pip install netdef[leveldb], or convert the database to LMDB"
             raise DataError(message, where=source, hint=hint) from error
         self._source = source
+        self._path = os.path.realpath(source)
         self._error: type[Exception] = plyvel.Error
-        self._db: Any = self._call(lambda: plyvel.DB(source, create_if_missing=False))
+        self._closed = False
+        with _lock:
+            shared = _shared.get(self._path)
+            db = shared.db if shared else self._call(lambda: plyvel.DB(source, create_if_missing=False))
+            _shared[self._path] = _Shared(db, shared.users + 1 if shared else 1)
+        self._db: Any = db
         self._iterator: Any = self._db.raw_iterator()
 
     def first(self) -> bool:
@@ -44,12 +63,30 @@ class _LevelCursor:
     def item(self) -> tuple[bytes, bytes]:
         return self._call(self._iterator.item)
 
+    def keys(self) -> list[bytes]:
+        return self._call(lambda: list(self._db.iterator(include_value=False)))
+
+    def value(self, key: bytes) -> bytes:
+        found: bytes | None = self._call(lambda: self._db.get(key))
+        if found is None:
+            raise DataError(f"key {key!r} was listed, but is not there", where=self._source, hint="the database is damaged")
+        return found
+
     def count(self) -> int | None:
         return None
 
     def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         self._iterator.close()
-        self._db.close()
+        with _lock:
+            db, users = _shared[self._path]
+            if users > 1:
+                _shared[self._path] = _Shared(db, users - 1)
+            else:
+                del _shared[self._path]
+                db.close()
 
     def _valid(self) -> bool:
         return bool(self._call(self._iterator.valid))
@@ -59,4 +96,6 @@ class _LevelCursor:
         try:
             return function()
         except (self._error, OSError) as error:
-            raise DataError(f"the LevelDB cannot be read: {error}", where=self._source) from error
+            reason = error.args[0] if error.args else error
+            text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(error)
+            raise DataError(f"the LevelDB cannot be read: {text}", where=self._source) from error

@@ -100,6 +100,18 @@ class _LmdbCursor:
     def item(self) -> tuple[bytes, bytes]:
         return self._call(self._cursor.item)
 
+    def keys(self) -> list[bytes]:
+        def read() -> list[bytes]:
+            with self._transaction.cursor() as cursor:
+                return list(cursor.iternext(keys=True, values=False))
+        return self._call(read)
+
+    def value(self, key: bytes) -> bytes:
+        found: bytes | None = self._call(lambda: self._transaction.get(key))
+        if found is None:
+            raise DataError(f"key {key!r} was listed, but is not there", where=self._source, hint="the file is damaged")
+        return found
+
     def count(self) -> int | None:
         return int(self._call(self._env.stat)["entries"])
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 Shape = tuple[int, int, int]
+OF_SSD = frozenset(("resize_param", "noise_param", "emit_constraint", "crop_h", "crop_w", "distort_param", "expand_param"))
 
 
 class Transformer:
@@ -64,6 +65,9 @@ class Transformer:
             raise FieldError("expected mean_file or mean_value, got both", where=where)
         if param.force_color and param.force_gray:
             raise FieldError("force_color and force_gray exclude each other", where=where)
+        for field, _ in param.ListFields():
+            if field.name in OF_SSD:
+                raise FieldError(f"{field.name} has no effect on this type", where=where, hint="it is for AnnotatedData")
         return cls(
             scale=param.scale,
             mirror=param.mirror,

@@ -10,6 +10,7 @@ from typing import Any
 from netdef.graph.render import table
 from netdef.kernels.table import watched
 from netdef.runtime.net import Net
+from netdef.runtime.waiting import waited
 
 KERNELS_SHOWN = 3
 
@@ -42,12 +43,14 @@ class Times:
     steps: list[StepTime]
     forward: list[float]
     backward: list[float]
+    waiting: float = 0.0
+    """share of the time that passes waited for data, 0 to 1"""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: milliseconds, mean and least."""
         def both(seconds: list[float]) -> dict[str, float] | None:
             return {"mean_ms": 1e3 * sum(seconds) / len(seconds), "least_ms": 1e3 * min(seconds)} if seconds else None
-        return {"forward": both(self.forward), "backward": both(self.backward),
+        return {"forward": both(self.forward), "backward": both(self.backward), "waiting_for_data": self.waiting,
                 "layers": [{"name": s.name, "type": s.type, "forward": both(s.forward), "backward": both(s.backward),
                             "gflops_forward": s.rate(False), "gflops_backward": s.rate(True),
                             "kernels_forward": list(s.kernels[0]), "kernels_backward": list(s.kernels[1])}
@@ -67,6 +70,7 @@ class Times:
         if self.backward:
             lines += [f"Average Backward pass: {_ms(self.backward)} ms.",
                       f"Average Forward-Backward: {1e3 * (_mean(self.forward) + _mean(self.backward)):.3f} ms."]
+        lines += [f"Waiting for data: {self.waiting:.1%} of the passes."] if self.waiting else []
         return "\n".join(lines)
 
 
@@ -109,10 +113,12 @@ def time_net(net: Net, iterations: int = 50, backward: bool = True, parts: bool 
             found.backward.clear()
         whole.forward.clear()
         whole.backward.clear()
+        before = waited(net)
         for i in range(iterations):
             _pass(net, backward, whole)
             if on_pass is not None:
                 on_pass(i)
+        whole.waiting = (waited(net) - before) / (sum(whole.forward) + sum(whole.backward))
     finally:
         for handle in handles:
             handle.remove()

@@ -1,16 +1,22 @@
 """HDF5Data: batches of rows from HDF5 files."""
 from __future__ import annotations
 
+import threading
+
+import numpy as np
+
 from netdef.config import paths
 from netdef.data import hdf5
+from netdef.data.reader import Job
 from netdef.errors import ConfigError, DataError, FieldError
-from netdef.layers.base import Inferred, Layer, LayerSpec, at_least, exactly
+from netdef.layers.base import Inferred, LayerSpec, at_least
 from netdef.layers.constraints import positive
+from netdef.layers.feeding import Feeding
 from netdef.layers.registry import register
 
 
 @register("HDF5Data")
-class HDF5Data(Layer):
+class HDF5Data(Feeding):
     r"""Reads batches of rows from the HDF5 files of a list; each top takes the dataset of its own name.
 
     Formula: none; values are taken as they are. transform_param is refused.
@@ -35,9 +41,7 @@ class HDF5Data(Layer):
     """
 
     options_field = "hdf5_data_param"
-    bottoms = exactly(0)
     tops = at_least(1)
-    backward_reads = frozenset()
     constraints = {"batch_size": positive(required=True)}
 
     def __init__(self, spec: LayerSpec) -> None:
@@ -47,9 +51,8 @@ class HDF5Data(Layer):
         if spec.message.HasField("transform_param"):
             raise FieldError(f"{spec.who}: transform_param: this type does not transform data",
                              where=spec.span("transform_param"), hint="write the data as the net is to see them")
-        self.batch_size = self.options.batch_size
-        self.cursor = 0  # rows read so far
         self.rows: hdf5.Hdf5Rows | None = None
+        self._lock = threading.Lock()  # the rows hold one file at a time
 
     @classmethod
     def peek(cls, spec: LayerSpec) -> hdf5.RowsPeek:
@@ -64,23 +67,29 @@ class HDF5Data(Layer):
     def infer(self, bottom_shapes):
         return Inferred(tops=[(self.batch_size, *shape) for shape in self.spec.peeked.shapes])
 
-    def forward(self, ctx, bottoms, params, tops):
-        if self.rows is None or self.rows.seed != ctx.rng.seed:
-            self.rows = hdf5.Hdf5Rows(self.spec.peeked, list(self.spec.message.top), self.options.shuffle,
-                                      ctx.rng.seed, self.name)
-        self.rows.fill(self.cursor, [top.data for top in tops])
-        self.cursor += self.batch_size
+    def make_batch(self, job: Job) -> list[np.ndarray]:
+        """See Feeding."""
+        tops = [np.empty((self.batch_size, *shape), self.dtype) for shape in self.spec.peeked.shapes]
+        with self._lock:
+            self._rows(job.seed).fill(job.position, tops)
+        return tops
+
+    def ahead(self):
+        return super().ahead()[0], 1  # a second thread would only wait for the first
 
     def record_at(self, item):
-        return self.rows.record(self.cursor - self.batch_size + item) if self.rows is not None else None
-
-    def state(self):
-        return {"cursor": self.cursor}
-
-    def set_state(self, state):
-        self.cursor = int(state["cursor"])
+        if self._job is None:
+            return None
+        with self._lock:
+            return self._rows(self._job.seed).record(self._job.position + item)
 
     def close(self):
+        super().close()
         if self.rows is not None:
             self.rows.close()
             self.rows = None
+
+    def _rows(self, seed: int) -> hdf5.Hdf5Rows:
+        if self.rows is None or self.rows.seed != seed:
+            self.rows = hdf5.Hdf5Rows(self.spec.peeked, list(self.spec.message.top), self.options.shuffle, seed, self.name)
+        return self.rows

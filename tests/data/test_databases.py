@@ -77,6 +77,20 @@ def test_any_order_of_calls(seven):
             place = int(rng.integers(0, 50))
 
 
+def test_records_by_number(seven):
+    assert seven.take([6, 0, 9, 3, 3])[1].tolist() == [6, 0, 2, 3, 3]
+    assert seven.batch(5, 3)[1].tolist() == [5, 6, 0], "and the place of reading on is not lost"
+    assert seven.labels().tolist() == list(range(7)) == [label for _, label in seven]
+    assert seven.where(3) == "record 3 (key b'00000003')"
+
+
+def test_labels_of_a_bad_record(make, tmp_path):
+    source = data.open(make(tmp_path / "db", [datum(0), b"\xff\xff"]))
+    with pytest.raises(DataError, match=r"db: error: record 1 \(key b'00000001'\): expected a Datum"):
+        source.labels()
+    source.close()
+
+
 def test_no_such_record(seven):
     for index in (-1, 7, 100):
         with pytest.raises(IndexError):
@@ -147,6 +161,13 @@ def test_damaged_files(tmp_path):
         data.open(path)
     file.write_bytes(raw)
     data.open(path).close()
+
+
+def test_damaged_leveldb(tmp_path):
+    path = make_leveldb(tmp_path / "db", [datum(0)])
+    (tmp_path / "db" / "CURRENT").write_bytes(b"MANIF")
+    with pytest.raises(DataError, match="db: error: the LevelDB cannot be read: Corruption: CURRENT file does not end with newl"):
+        data.open(path)
 
 
 @pytest.mark.parametrize("backend", [None, "LMDB", "LEVELDB"])

@@ -115,3 +115,9 @@ def test_grey_of_a_jpeg_is_the_one_stored_in_it():
     stored = Image.open(io.BytesIO(buffer.getvalue()))
     stored.draft("YCbCr", stored.size)
     assert np.array_equal(read_image(buffer.getvalue(), color=False)[:, :, 0], np.asarray(stored)[:, :, 0])
+
+
+def test_the_grey_of_a_png_is_libpngs():
+    pixels = np.array([[[1, 2, 3], [200, 100, 51], [7, 7, 7]]], np.uint8)  # red, green, blue
+    wanted = [int((9797 * int(r) + 19235 * int(g) + 3736 * int(b)) / 32768) for r, g, b in pixels[0]]
+    assert read_image(png(pixels), color=False)[0, :, 0].tolist() == wanted == [1, 124, 7]

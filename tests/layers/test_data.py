@@ -1,20 +1,22 @@
 """Data: built-in sources and databases, transforms, the cursor, and where errors point."""
 import logging
+import shutil
 
 import numpy as np
 import pytest
 
 import netdef
 from netdef import data as sources
-from netdef.config import schema
+from netdef.config import blobproto, schema
 from netdef.config.load import parse_text_message
-from netdef.errors import ConfigErrors, DataError, FieldError
+from netdef.data.images import resize
+from netdef.errors import ConfigErrors, DataError, FieldError, ShapeError
 
 DIGITS = 'source: "builtin:mnist10k/train" batch_size: 4'
 
 
-def net_of(options, transform="", tops='top: "data" top: "label"', file="net.prototxt", **kwargs):
-    text = f'''layer {{ name: "d" type: "Data" {tops}
+def net_of(options, transform="", tops='top: "data" top: "label"', file="net.prototxt", more="", **kwargs):
+    text = f'''layer {{ name: "d" type: "Data" {tops} {more}
         transform_param {{ {transform} }}
         data_param {{ {options} }} }}'''
     return netdef.Net(parse_text_message(text, str(file), "NetParameter"), **{"seed": 1, **kwargs})
@@ -210,14 +212,99 @@ def test_a_crop_brings_images_to_one_size(tmp_path):
     assert net.blobs["data"].data[:, 0].tolist() == [[[i, i], [i, i]] for i in range(3)]
 
 
-@pytest.mark.parametrize("case", ["lmdb_raw", "lmdb_encoded", "lmdb_meanfile_crop", "leveldb_raw_scaled"])
-def test_caffe_agrees(shared, case):
+def test_shuffle_gives_every_record_once_in_each_round(tmp_path):
+    make_lmdb(tmp_path / "db", [2] * 9)
+    first, second = ([label for _, labels in batches(net_of('source: "db" batch_size: 4 shuffle: true', seed=seed,
+                                                            file=tmp_path / "net.prototxt"), 9) for label in labels.tolist()]
+                     for seed in (1, 2))
+    assert first != second
+    assert all(sorted(first[k: k + 9]) == list(range(9)) for k in range(0, 36, 9)) and first[:9] != first[9:18]
+
+
+def test_sampling(digits):
+    net = net_of(DIGITS.replace("4", "50"), more="sampling_param { balance: true }")
+    labels = np.concatenate([label for _, label in batches(net, 4)]).astype(int)
+    assert np.bincount(labels).tolist() == [20] * 10
+    (data, label), = batches(net, 1)
+    for item in range(50):
+        image, number = digits.record(net.steps[0].layer.record_at(item))
+        assert np.array_equal(data[item], image) and label[item] == number
+
+
+def test_a_label_each(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,c\n1,0.5,7\n2,1.5,8\n")
+    net = net_of('source: "csv:t.csv,label=c,label=b" batch_size: 2', tops='top: "data" top: "c" top: "b"',
+                 file=tmp_path / "net.prototxt")
+    net.forward()
+    assert [net.blobs[n].data.tolist() for n in ("c", "b")] == [[7, 8], [0.5, 1.5]]
+    with pytest.raises(ShapeError, match="one for data and one for each of the 2 labels of a record, got 4"):
+        net_of('source: "csv:t.csv,label=c,label=b" batch_size: 2', tops='top: "d" top: "c" top: "b" top: "a"',
+               file=tmp_path / "net.prototxt")
+
+
+def test_without_labels_in_the_source(tmp_path):
+    (tmp_path / "t.csv").write_text("1,2\n3,4\n")
+    where = tmp_path / "net.prototxt"
+    net = net_of('source: "csv:t.csv,label=none" batch_size: 1', tops='top: "data"', file=where)
+    net.forward()
+    with pytest.raises(FieldError, match="the source has no labels, and a second top is written; say where the labels are"):
+        net_of('source: "csv:t.csv,label=none" batch_size: 1', file=where)
+
+
+def test_resizing(digits):
+    net = net_of(DIGITS + " new_height: 14 new_width: 21", "crop_size: 14")
+    data = batches(net, 1)[0][0]
+    assert data.shape == (4, 1, 14, 14)
+    assert np.array_equal(data[0], resize(digits.record(0)[0].transpose(1, 2, 0), 14, 21).transpose(2, 0, 1)[:, :, 3:17])
+    with pytest.raises(FieldError, match="new_width: expected new_height and new_width, both or none"):
+        net_of(DIGITS + " new_width: 21")
+
+
+def test_augmentation_is_for_training(digits):
+    augment = "crop_size: 20 augment { affine { rotate: 30 } resized_crop {} cutout {} flip { vertical: 1 } }"
+    plain = batches(net_of(DIGITS, "crop_size: 20", phase="TEST"), 2)
+    assert same(batches(net_of(DIGITS, augment, phase="TEST"), 2), plain)
+    drawn = batches(net_of(DIGITS, augment, phase="TRAIN"), 3)
+    assert drawn[0][0].shape == (4, 1, 20, 20) and not same(drawn, batches(net_of(DIGITS, "crop_size: 20", phase="TRAIN"), 3))
+    assert same(drawn, batches(net_of(DIGITS + " prefetch: 0", augment, phase="TRAIN"), 3))
+    assert same(drawn, batches(net_of(DIGITS + " workers: 3", augment, phase="TRAIN"), 3))
+
+
+def test_a_mean_image_of_another_size_than_the_crop(tmp_path):
+    (tmp_path / "m").write_bytes(blobproto.from_array(np.zeros((1, 1, 28, 28))).SerializeToString())
+    with pytest.raises(FieldError, match="augment: resized_crop takes pictures to another size than mean_file's; write mean"):
+        net_of(DIGITS, 'mean_file: "m" augment { resized_crop { height: 9 width: 9 } }', file=tmp_path / "net.prototxt",
+               phase="TRAIN")
+
+
+@pytest.mark.parametrize("case, source", [("lmdb_raw", "raw_lmdb"), ("lmdb_encoded", "enc_lmdb"), ("lmdb_encoded", "enc_leveldb"),
+                                          ("lmdb_meanfile_crop", "raw_lmdb"), ("leveldb_raw_scaled", "raw_leveldb")])
+@pytest.mark.parametrize("prefetch", ["", "prefetch: 0", "prefetch: 3 workers: 3"])
+def test_caffe_agrees(shared, tmp_path, case, source, prefetch):
     folder = shared / "conformance" / "data"
-    pytest.importorskip("plyvel" if "leveldb" in case else "lmdb")
-    file = np.load(folder / f"{case}.npz")
-    located = parse_text_message(str(file["prototxt"]), str(folder / "net.prototxt"), "NetParameter")
-    net = netdef.Net(located, phase="TEST")
-    for k, (data, label) in enumerate(batches(net, 7)):
-        assert data == pytest.approx(file[f"batch{k}/data"], abs=2 if "encoded" in case else 1e-4)
-        assert label.tolist() == file[f"batch{k}/label"].tolist()
-    net.close()
+    pytest.importorskip("plyvel" if "leveldb" in source else "lmdb")
+    shutil.copytree(folder / source, tmp_path / source, copy_function=shutil.copyfile)  # LevelDB writes into it
+    (tmp_path / source).chmod(0o755)
+    shutil.copyfile(folder / "mean.binaryproto", tmp_path / "mean.binaryproto")
+    with np.load(folder / f"{case}.npz") as file:
+        text = str(file["prototxt"]).replace("enc_lmdb", source).replace("data_param {", f"data_param {{ {prefetch} ")
+        text = text.replace("backend: LMDB", f"backend: {source.partition('_')[2].upper()}")
+        with netdef.Net(parse_text_message(text, str(tmp_path / "net.prototxt"), "NetParameter"), phase="TEST") as net:
+            for k, (data, label) in enumerate(batches(net, 7)):
+                np.testing.assert_allclose(data, file[f"batch{k}/data"], rtol=1e-6, atol=1e-6)
+                assert label.tolist() == file[f"batch{k}/label"].tolist()
+
+
+def test_two_nets_of_one_leveldb(tmp_path):
+    plyvel = pytest.importorskip("plyvel")
+    with plyvel.DB(str(tmp_path / "db"), create_if_missing=True) as db:
+        for i in range(3):
+            made = schema.new("Datum")
+            made.channels = made.height = made.width = 1
+            made.label, made.data = i, bytes([i])
+            db.put(b"%d" % i, made.SerializeToString())
+    options = 'source: "db" batch_size: 2'
+    with net_of(options, file=tmp_path / "n") as one, net_of(options + " shuffle: true", file=tmp_path / "n") as two:
+        first, second = batches(one, 3), batches(two, 3)
+    assert [label.tolist() for _, label in first] == [[0, 1], [2, 0], [1, 2]]
+    assert sorted(np.concatenate([label for _, label in second])) == [0, 0, 1, 1, 2, 2]
