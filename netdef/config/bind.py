@@ -196,7 +196,7 @@ def _elsewhere(name: str, context: _Context) -> str:
         if name in schema.fields("LayerParameter"):
             return f"'{name}' is a field of the layer itself"
     layer = schema.fields("LayerParameter")
-    for home in [*homes, "transform_param", "loss_param"]:
+    for home in [*homes, "transform_param", "loss_param", "sampling_param"]:
         if home != context.path and name in schema.fields(layer[home].type_name or ""):
             return f"'{name}' is a field of {home}"
     return ""

@@ -98,6 +98,7 @@ _NUMBERS: dict[str, dict[int, str]] = {
     "Flip": {212: "flip_param"},
     "FocalLoss": {235: "focal_loss_param"},
     "CtcLoss": {200: "ctc_loss_param"},
+    "ContinuationIndicator": {201: "continuation_indicator_param"},
     "RegionLoss": {600: "region_loss_param"},
     "YoloDetectionOutput": {601: "yolo_detection_output_param"},
     "Yolov3DetectionOutput": {602: "yolov3_detection_output_param"},

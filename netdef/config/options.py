@@ -21,12 +21,13 @@ _SPELT = {
     "relu": "ReLU", "prelu": "PReLU", "elu": "ELU", "relu6": "ReLU6", "tanh": "TanH", "argmax": "ArgMax", "lrn": "LRN",
     "mvn": "MVN", "spp": "SPP", "hdf5_data": "HDF5Data", "hdf5_output": "HDF5Output", "roi_pooling": "ROIPooling",
     "psroi_pooling": "PSROIPooling", "lstm_unit": "LSTMUnit", "bn": "BN", "smooth_l1_loss": "SmoothL1Loss",
-    "box_iou": "BoxIoU", "scaled_tanh": "ScaledTanH", "matmul": "MatMul",
+    "box_iou": "BoxIoU", "scaled_tanh": "ScaledTanH", "matmul": "MatMul", "roi_align": "ROIAlign",
+    "imresize": "ImResize", "box_annotator_ohem": "BoxAnnotatorOHEM", "voc_data": "VOCData",
 }
 # Types that read no bottom, so that none is filled in for them by YAML's short form.
 SOURCES = frozenset((
-    "Data", "AnnotatedData", "ImageData", "DenseImageData", "VideoData", "HDF5Data", "MemoryData", "WindowData",
-    "DummyData", "Input", "Parameter",
+    "Data", "AnnotatedData", "VOCData", "ImageData", "DenseImageData", "VideoData", "HDF5Data", "MemoryData", "WindowData",
+    "DummyData", "Input", "Parameter", "ContinuationIndicator",
 ))
 # Types that make no top.
 SINKS = frozenset(("Silence", "HDF5Output"))

@@ -46,8 +46,9 @@ class BatchNorm(Layer):
     options_field = "batch_norm_param"
     in_place = "yes"
     backward_reads = frozenset()
-    takes = ("scale", "relu")
-    param_names = statistics = ("mean", "variance", "factor")
+    takes: tuple[str, ...] = ("scale", "relu")
+    param_names: tuple[str, ...] = ("mean", "variance", "factor")
+    statistics: tuple[str, ...] = param_names
     constraints = {"moving_average_fraction": Constraint(low=0, high=1), "eps": not_negative()}
 
     def __new__(cls, spec=None):

@@ -9,14 +9,16 @@ import numpy as np
 from netdef.errors import DataError
 from netdef.layers.base import LayerSpec, Shape
 
-MODES = ("FULL", "VALID", "BATCH_SIZE", "NONE")
+MODES = {0: "FULL", 1: "VALID", 2: "BATCH_SIZE", 3: "NONE", 50000: "PRE_FIXED"}
 
 
 class Normalization(NamedTuple):
-    """How a loss is scaled (``mode``, one of MODES) and which label does not count (``ignore``, None: all do)."""
+    """How a loss is scaled (``mode``, one of MODES), which label does not count (``ignore``, None: all do), and the divisor
+    of PRE_FIXED (``fixed``)."""
 
     mode: str
     ignore: int | None
+    fixed: float = 1
 
     @classmethod
     def read(cls, spec: LayerSpec, default: str) -> Normalization:
@@ -28,14 +30,15 @@ class Normalization(NamedTuple):
             mode = "VALID" if loss.normalize else "BATCH_SIZE"
         else:
             mode = default
-        return cls(mode, loss.ignore_label if loss.HasField("ignore_label") else None)
+        return cls(mode, loss.ignore_label if loss.HasField("ignore_label") else None, loss.pre_fixed_normalizer)
 
-    def divisor(self, outer: int, inner: int, valid: int) -> int:
+    def divisor(self, outer: int, inner: int, valid: int) -> float:
         """What the summed loss of ``outer`` items with ``inner`` places each is divided by; never below 1.
 
-        FULL: all places; VALID: those not ignored; BATCH_SIZE: the items; NONE: 1.
+        FULL: all places; VALID: those not ignored; BATCH_SIZE: the items; NONE: 1; PRE_FIXED: the number written.
         """
-        count = {"FULL": outer * inner, "VALID": valid, "BATCH_SIZE": outer, "NONE": 1}[self.mode]
+        count = {"FULL": outer * inner, "VALID": valid, "BATCH_SIZE": outer, "NONE": 1,
+                 "PRE_FIXED": self.fixed}[self.mode]
         return max(1, count)
 
 

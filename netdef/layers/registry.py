@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
+from netdef.config import forks
 from netdef.errors import UnknownLayerType, did_you_mean
 from netdef.layers.base import Layer
 
@@ -73,6 +74,12 @@ def find(type_name: str, where: Any = None, who: str = "") -> type[Layer]:
     try:
         return _types[type_name]
     except KeyError:
-        hint = did_you_mean(type_name, _types) or "`netdef layers` lists all types"
+        hint = _about(type_name) or did_you_mean(type_name, _types) or "`netdef layers` lists all types"
         who = f"{who}: " if who else ""
         raise UnknownLayerType(f"{who}unknown layer type '{type_name}'", where=where, hint=hint) from None
+
+
+def _about(type_name: str) -> str:
+    """What is known of a type that a fork has, and what to do about it."""
+    known = forks.about(type_name)
+    return f"{known}; a Python layer can stand in for it, see `netdef layers Python`" if known else ""

@@ -1,12 +1,8 @@
 """ROIPooling: the largest values on a grid over each region of interest."""
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
 from netdef import kernels as K
-from netdef.errors import DataError
+from netdef.layers import regions
 from netdef.layers.base import Array, Inferred, Layer, exactly
 from netdef.layers.constraints import Constraint, positive
 from netdef.layers.registry import register
@@ -50,34 +46,15 @@ class ROIPooling(Layer):
         return "ROIPooling takes the coordinates of its regions as constant"
 
     def infer(self, bottom_shapes):
-        features, rois = (tuple(s) for s in bottom_shapes)
-        if len(features) != 4:
-            raise self.spec.shape_error(f"expected features of 4 axes (N, C, H, W), got {features}", 0)
-        if not rois or math.prod(rois[1:]) != 5:
-            raise self.spec.shape_error(f"expected regions of shape (R, 5), got {rois}", 1,
-                                        hint="each is (item of the batch, x1, y1, x2, y2)")
-        top = (rois[0], features[1], self.options.pooled_h, self.options.pooled_w)
+        features, count = regions.check_shapes(self.spec, bottom_shapes)
+        top = (count, features[1], self.options.pooled_h, self.options.pooled_w)
         return Inferred(tops=[top], workspace={"mask": Array(top, "int32")})
 
     def forward(self, ctx, bottoms, params, tops):
-        rois = _rows(bottoms[1].data)
-        self._check(rois, bottoms[0].shape[0])
+        rois = regions.rows(self.spec, bottoms[1].data, bottoms[0].shape[0])
         K.roi_pool_forward(bottoms[0].data, rois, self.options.spatial_scale, tops[0].data, ctx.workspace["mask"])
 
     def backward(self, ctx, tops, params, bottoms, need):
         if need.bottoms[0]:
-            K.roi_pool_backward(tops[0].diff, ctx.workspace["mask"], _rows(bottoms[1].data), bottoms[0].diff)
-
-    def _check(self, rois: np.ndarray, items: int) -> None:
-        good = np.isfinite(rois).all(axis=1) & (rois[:, 0] >= 0) & (rois[:, 0] < items)
-        if not good.all():
-            r = int(np.argmin(good))
-            got = ", ".join(f"{v:g}" for v in rois[r])
-            raise DataError(f"{self.spec.who}: region {r} of '{self.spec.message.bottom[1]}': expected an item of the "
-                            f"batch from 0 to {items - 1} and four finite coordinates, got ({got})",
-                            where=self.spec.span("bottom", 1))
-
-
-def _rows(rois: np.ndarray) -> np.ndarray:
-    """(R, 5)."""
-    return rois.reshape(len(rois), 5)
+            rois = bottoms[1].data.reshape(-1, 5)
+            K.roi_pool_backward(tops[0].diff, ctx.workspace["mask"], rois, bottoms[0].diff)

@@ -11,6 +11,7 @@ from netdef.errors import DataError, FieldError, ShapeError
 from netdef.layers.base import LayerSpec
 
 Array = np.ndarray
+SEGNET = ("class_weighting", "weight_by_label_freqs")  # its names for class_weight, and the switch it wants
 
 
 def loss(prob: Array, target: Array, smallest: float, scratch: Array) -> float:
@@ -84,27 +85,49 @@ def read_smoothing(spec: LayerSpec) -> float:
 
 
 def read_class_weights(spec: LayerSpec) -> tuple[float, ...]:
-    """``loss_param { class_weight }``, empty where not given. Raises FieldError for one that is negative or no number."""
-    weights = tuple(spec.message.loss_param.class_weight)
+    """``loss_param { class_weight }``, or SegNet's ``class_weighting``; empty where neither counts.
+
+    Raises FieldError for one that is negative or no number, for both names, and for SegNet's switch without weights.
+    """
+    loss = spec.message.loss_param
+    name = _weights_field(spec)
+    if name == "class_weighting" and not loss.weight_by_label_freqs:
+        spec.warn("loss_param { class_weighting } counts only with weight_by_label_freqs: true, as in SegNet")
+        return ()
+    weights = tuple(getattr(loss, name))
+    if loss.weight_by_label_freqs and not weights:
+        raise FieldError(f"{spec.who}: weight_by_label_freqs: expected class_weighting beside it, got none",
+                         where=spec.span("loss_param", "weight_by_label_freqs"),
+                         hint="write one number for each class, such as its median frequency over its own")
     for i, weight in enumerate(weights):
         if not 0 <= weight < np.inf:
-            raise FieldError(f"{spec.who}: class_weight: expected numbers of at least 0, got {weight:g} for class {i}",
-                             where=spec.span("loss_param", "class_weight", i))
+            raise FieldError(f"{spec.who}: {name}: expected numbers of at least 0, got {weight:g} for class {i}",
+                             where=spec.span("loss_param", name, i))
     return weights
+
+
+def _weights_field(spec: LayerSpec) -> str:
+    """Which of the two names a layer gives the classes' weights by."""
+    loss = spec.message.loss_param
+    if len(loss.class_weight) and (len(loss.class_weighting) or loss.weight_by_label_freqs):
+        raise FieldError(f"{spec.who}: expected either class_weight or SegNet's weight_by_label_freqs and class_weighting, "
+                         "got both", where=spec.span("loss_param", "class_weight"), hint="keep class_weight")
+    return "class_weighting" if len(loss.class_weighting) else "class_weight"
 
 
 def check_class_count(spec: LayerSpec, weights: tuple[float, ...], classes: int) -> None:
     """Raise ShapeError unless there are no weights, or one for each class."""
     if weights and len(weights) != classes:
-        raise ShapeError(f"{spec.who}: class_weight: expected one number for each of the {classes} classes, got "
-                         f"{len(weights)}", where=spec.span("loss_param", "class_weight"))
+        name = _weights_field(spec)
+        raise ShapeError(f"{spec.who}: {name}: expected one number for each of the {classes} classes, got "
+                         f"{len(weights)}", where=spec.span("loss_param", name))
 
 
 def refuse(spec: LayerSpec, *options: str) -> None:
     """Raise FieldError where ``loss_param`` gives an option that this type of loss does not read."""
     loss_param = spec.message.loss_param
     given = [field.name for field, _ in loss_param.ListFields()]
-    for option in options:
+    for option in (*options, *(SEGNET if "class_weight" in options else ())):
         if option in given:
             raise FieldError(f"{spec.who}: loss_param {{ {option} }} has no meaning in this type",
                              where=spec.span("loss_param", option), hint="remove it")

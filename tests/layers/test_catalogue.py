@@ -40,7 +40,7 @@ def test_kinds_and_defaults():
 
 def test_a_loss_lists_the_common_options_too():
     assert [field for field, _ in entry("SoftmaxWithLoss").options] == ["softmax_param", "loss_param"]
-    assert [field for field, _ in entry("Data").options] == ["data_param", "transform_param"]
+    assert [field for field, _ in entry("Data").options] == ["data_param", "transform_param", "sampling_param"]
 
 
 def test_gradient_by_bottom():

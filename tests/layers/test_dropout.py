@@ -65,3 +65,23 @@ def test_seed_and_layer_name_choose_the_mask():
 def test_dropped_values_are_zero_even_if_they_were_not_finite():
     out = make(0.5).forward(data=np.full((100, 100), np.nan))["drop"]
     assert 0.4 < (out == 0).mean() < 0.6 and np.isnan(out[out != 0]).all()
+
+
+def test_without_scaling_in_training():
+    options = 'type: "Dropout" dropout_param { dropout_ratio: 0.25 scale_train: false }'
+    check_layer(options, [(4, 30)], random=True)
+    report = check_layer(options, [(4, 3)], lambda x: 0.75 * x, phase="TEST")
+    assert {"gradients", "in place"} <= set(report.passed)
+    out = unscaled(phase="TRAIN").forward(data=np.ones((100, 100)))["drop"]
+    assert sorted(np.unique(out)) == pytest.approx([0, 1])
+
+
+def unscaled(phase, more="scale_train: false"):
+    text = NET.format(ratio=f"0.25 {more}", name="drop1")
+    return netdef.Net(parse_text_message(text, "drop.prototxt", "NetParameter"), phase=phase, seed=1)
+
+
+def test_sampling_in_the_test_phase():
+    check_layer('type: "Dropout" dropout_param { sample_weights_test: true }', [(4, 30)], random=True, phase="TEST")
+    out = unscaled("TEST", "sample_weights_test: true").forward(data=np.ones((100, 100)))["drop"]
+    assert sorted(np.unique(out)) == pytest.approx([0, 1 / 0.75])

@@ -23,6 +23,7 @@ def spec_of(options=""):
     ("normalize: false", "VALID", "BATCH_SIZE"),
     ("normalize: false normalization: VALID", "BATCH_SIZE", "VALID"),
     ("normalize: true normalization: NONE", "BATCH_SIZE", "NONE"),
+    ("normalization: PRE_FIXED", "VALID", "PRE_FIXED"),
 ])
 def test_trap_11_normalize_counts_only_without_normalization(options, default, mode):
     assert Normalization.read(spec_of(f"loss_param {{ {options} }}"), default) == Normalization(mode, None)
@@ -37,6 +38,12 @@ def test_ignore_label():
 def test_trap_11_the_divisor_is_at_least_1(mode, divisor):
     assert Normalization(mode, None).divisor(3, 4, 5) == divisor
     assert Normalization(mode, None).divisor(0, 4, 0) == 1
+
+
+def test_a_divisor_fixed_in_the_config():
+    loss = spec_of("loss_param { normalization: PRE_FIXED pre_fixed_normalizer: 128 }")
+    assert Normalization.read(loss, "VALID").divisor(3, 4, 5) == 128
+    assert Normalization("PRE_FIXED", None, 0.5).divisor(3, 4, 5) == 1
 
 
 def test_first_axes():

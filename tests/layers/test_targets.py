@@ -50,6 +50,7 @@ SEVERAL = np.array([[1.0, 1, 0], [0, 0, 0], [1, 1, 1]])
 SOFT_MAP = np.random.default_rng(3).integers(0, 3, (3, 3, 2, 2)).astype(float)
 CLASS_WEIGHTS = (0.5, 2.0, 0.0)
 WEIGHTED = "class_weight: [0.5, 2, 0]"
+SEGNET = "weight_by_label_freqs: true class_weighting: [0.5, 2, 0]"
 
 
 @pytest.mark.parametrize(("options", "shape", "bottoms", "kwargs"), [
@@ -65,6 +66,8 @@ WEIGHTED = "class_weight: [0.5, 2, 0]"
     ("loss_param { label_smoothing: 0.25 ignore_label: 1 }", (3, 3, 2, 2), [MAP], {"smoothing": 0.25, "ignore": 1}),
     ("loss_param { label_smoothing: 0.5 }", (3, 3), [SEVERAL], {"smoothing": 0.5}),
     (f"loss_param {{ {WEIGHTED} }}", (3, 3), [VECTOR], {"class_weight": CLASS_WEIGHTS}),
+    (f"loss_param {{ {SEGNET} }}", (3, 3), [VECTOR], {"class_weight": CLASS_WEIGHTS}),
+    ("loss_param { weight_by_label_freqs: false }", (3, 3), [VECTOR], {}),
     (f"loss_param {{ {WEIGHTED} normalization: BATCH_SIZE }} softmax_param {{ axis: 2 }}", (3, 2, 3, 2), [MAP],
      {"class_weight": CLASS_WEIGHTS, "axis": 2, "mode": "BATCH_SIZE"}),
     (f"loss_param {{ {WEIGHTED} label_smoothing: 0.25 }}", (3, 3), [SOFT],
@@ -153,6 +156,12 @@ def test_bad_options_are_located():
     with pytest.raises(FieldError, match="class_weight: expected numbers of at least 0, got -1 for class 1") as caught:
         run([[0, 0]], [0], "loss_param { class_weight: 2 class_weight: -1 }")
     assert caught.value.span.text[caught.value.span.column - 1:].startswith("-1 } }")
+    with pytest.raises(FieldError, match="weight_by_label_freqs: expected class_weighting beside it, got none"):
+        run([[0, 0]], [0], "loss_param { weight_by_label_freqs: true }")
+    with pytest.raises(FieldError, match="expected either class_weight or SegNet's weight_by_label_freqs and"):
+        run([[0, 0]], [0], "loss_param { class_weight: [1, 1] class_weighting: [1, 1] }")
+    with pytest.raises(ShapeError, match="class_weighting: expected one number for each of the 2 classes, got 3"):
+        run([[0, 0]], [0], "loss_param { weight_by_label_freqs: true class_weighting: [1, 1, 1] }")
     with pytest.raises(ShapeError, match="class_weight: expected one number for each of the 2 classes, got 3"):
         run([[0, 0]], [0], "loss_param { class_weight: [1, 1, 1] }")
     with pytest.raises(ShapeError, match=r"one weight for each of the 2 items or 2 places.* 'weight' of shape \(3,\)"):
