@@ -64,7 +64,7 @@ def build(folder: Path) -> bytes:
     compiled = {f.name: f for f in compile_protos(folder).file}
     fields = layer_fields(compiled)
     made = FileDescriptorSet()
-    for name in sorted(compiled, key=lambda n: (n == NET_FILE, n.count("/"), n)):
+    for name in sorted(compiled, key=lambda n: (_rank(compiled[n]), n.count("/"), n)):
         if name != _DESCRIPTOR:
             made.file.append(normalised(compiled[name]))
     files = {f.name: f for f in made.file}
@@ -72,6 +72,11 @@ def build(folder: Path) -> bytes:
         attach(files[NET_FILE], field, number, message, files[name], about(files[name], message))
     files[NET_FILE].dependency.sort()
     return made.SerializeToString(deterministic=True)
+
+
+def _rank(file: FileDescriptorProto) -> int:
+    """What the net's file imports, that file itself, and what imports it (recipes): the order in which a pool takes them."""
+    return 1 if file.name == NET_FILE else 2 if NET_FILE in file.dependency else 0
 
 
 def compile_protos(folder: Path) -> FileDescriptorSet:
@@ -90,7 +95,7 @@ def compile_protos(folder: Path) -> FileDescriptorSet:
 def layer_fields(files: dict[str, FileDescriptorProto]) -> list[tuple[int, str, str, str]]:
     """(number, field, message, file) of every layer_field line; raises GenError where a file breaks the rules."""
     pool = DescriptorPool()
-    for name in sorted(files, key=lambda n: (n == NET_FILE, n != _DESCRIPTOR, n != SHARED)):
+    for name in sorted(files, key=lambda n: (_rank(files[n]), n != _DESCRIPTOR, n != SHARED)):
         pool.AddSerializedFile(files[name].SerializeToString())
     extension = pool.FindExtensionByName("netdef.layer_field")
     options = message_factory.GetMessageClass(pool.FindMessageTypeByName("google.protobuf.FileOptions"))

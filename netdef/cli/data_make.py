@@ -26,7 +26,7 @@ from netdef.cli.data_shown import gray_option, job_options, kind_option, run_cop
 def command(out: str, source: str, kind: str | None, size: tuple[int, int] | None, gray: bool, encoded: str | None,
             shuffle: bool, seed: int, root: str | None, classes: str | None, part: str | None, label: str | None,
             shape: str | None, limit: int | None, resume: bool, force: bool, skip_bad: bool) -> None:
-    """Make the database OUT: an LMDB as Caffe's convert_imageset writes it, byte for byte, or what --as says.
+    """Make the database OUT: an LMDB with the records of Caffe's convert_imageset, or what --as says.
 
     Pictures are in colour (blue, green, red) unless --gray. Nothing stands under the name OUT until all of it is there; what
     was done by a run that ended early lies in .OUT.partial, and --resume goes on with it.

@@ -68,12 +68,16 @@ def deploy(net: Any, batch: int | None = None, shapes: Mapping[str, Shape] | Non
 
 
 def _with_data_and_loss(net: Located, stages: tuple[str, ...]) -> tuple[Located, list[str]]:
-    """The net with the data layers and losses of phase TRAIN in phase TEST too, where that has none of its own."""
+    """The net with the data layers and losses of phase TRAIN in phase TEST too, where that has none of its own.
+
+    A detector needs no loss to tell what it predicts: that is what its DetectionOutput layer makes.
+    """
     state = merged_state(net.message, "TEST", None, stages)
     layers = net.children("layer")
     kept = [reason_to_drop(layer, state) is None for layer in layers]
     notes, changed = [], net.copy()
-    for what, wanted in (("data", _is_source), ("loss", _is_loss)):
+    detects = any(k and layer.message.type.endswith("DetectionOutput") for k, layer in zip(kept, layers, strict=True))
+    for what, wanted in (("data", _is_source), ("loss", _is_loss))[: 1 if detects else 2]:
         if any(k and wanted(layer.message) for k, layer in zip(kept, layers, strict=True)):
             continue
         for i, layer in enumerate(layers):

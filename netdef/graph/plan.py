@@ -138,11 +138,11 @@ class _Flow:
                 if not edge.flows and node.layer.differentiates(i):
                     self.edges[node.index][i] = Edge(True, Reason("force_backward", span))
 
-    @staticmethod
-    def _has_gradient_rule(node: LayerNode) -> bool:
-        """Layers without params that differentiate no bottom (Accuracy, Data) have no backward to run."""
+    def _has_gradient_rule(self, node: LayerNode) -> bool:
+        """Layers without params that differentiate no bottom (Accuracy, Data) have no backward to run; an Embed has one."""
         assert node.layer is not None
-        return any(node.layer.differentiates(i) for i in range(len(node.bottoms))) or not node.bottoms
+        return (any(node.layer.differentiates(i) for i in range(len(node.bottoms))) or not node.bottoms
+                or bool(self.params_of[node.index]))
 
     def _step(self, node: LayerNode) -> Step:
         runs, why = self.runs[node.index]

@@ -178,7 +178,8 @@ def _label(spec: LayerSpec, image: Shape | None, batch: int) -> tuple[Shape | No
     if spec.type in ("AnnotatedData", "VOCData"):
         return (1, 1, 1, _BOXES), "one box"
     if spec.type == "DenseImageData":
-        return ((batch, 1, *image[2:]), "the picture's size") if image else (None, f"{batch},1,H,W")
+        every = _number(spec.options, "label_divide_factor") or 1
+        return ((batch, 1, *(n // every for n in image[2:])), "the picture's size") if image else (None, f"{batch},1,H,W")
     return (batch,), "batch_size" if image is None or image[0] == _number(spec.options, "batch_size") else "the batch above"
 
 

@@ -97,6 +97,9 @@ class PriorBox(Layer):
             self.spec.warn(f"{size:g} is cut to {int(size)}, as SSD does", option, "write whole pixels")
         return int(size)
 
+    def why_constant(self, bottom):
+        return "PriorBox looks at sizes only"
+
     def infer(self, bottom_shapes):
         for i, shape in enumerate(bottom_shapes):
             if len(shape) != 4 or min(shape[2:]) < 1:

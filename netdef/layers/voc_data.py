@@ -45,7 +45,7 @@ class VOCData(Layer):
     Of crops, boxes are kept of which something is inside, or by ``transform_param { emit_constraint }``. Boxes without area
     are left out, with a warning. Pictures are kept in memory at their full size unless ``cache`` is false.
 
-    Source: PASCAL VOC's layout of files; rows and samplers of SSD's Caffe (weiliu89/caffe, branch ssd).
+    Source: PASCAL VOC's layout of files; the rows of true boxes and the samplers are those of Liu et al., ECCV 2016.
 
     Example::
 

@@ -90,10 +90,8 @@ def _stored_size(layer: Located, options: Any) -> tuple[int, int]:
     """Height and width of the records, (0, 0) where they are not at hand."""
     if layer.message.type != "Data":
         return 0, 0
-    source = options.source
     try:
-        if not source.startswith(paths.BUILTIN):
-            source = str(paths.resolve(source, layer.file))
+        source = sources.resolved(options.source, lambda path: str(paths.resolve(path, layer.file)))
         return sources.peek(source).shape[1:]
     except NetdefError:
         return 0, 0

@@ -60,7 +60,8 @@ def test_same_enums_as_bvlc_caffe(shared):
     for row in _caffe_rows(shared):
         if row["label"] == "enum":
             theirs.setdefault(row["message"], {})[row["field"]] = int(row["number"])
-    assert {name: schema.enum_values(name) for name in theirs} == theirs
+    ours = {name: {v: n for v, n in schema.enum_values(name).items() if n < 50000} for name in theirs}
+    assert ours == theirs
 
 
 def test_messages_beyond_bvlc_caffe_belong_to_fields_from_50000_up(shared):
@@ -68,7 +69,11 @@ def test_messages_beyond_bvlc_caffe_belong_to_fields_from_50000_up(shared):
     numbers = {schema.field_info("LayerParameter", f).number: m for f, m in schema.layer_fields().items()}
     later = {message for number, message in numbers.items() if number >= 50000}
     later |= {f.type_name for name in theirs & set(schema.message_names()) for f in schema.fields(name).values()
-              if f.number >= 50000 and f.kind == "enum"}
+              if f.number >= 50000 and f.type_name}
+    while more := {f.type_name for name in later & set(schema.message_names()) for f in schema.fields(name).values()
+                   if f.type_name} - later:
+        later |= more
+    later.add("BoxCode")  # holds nothing but an enum that several messages share
     later |= {"PreprocessingParameter", "Recipe"}  # in files of their own, part of no message
     known = [*schema.message_names(), *schema.enum_names()]
     assert not [name for name in known if name not in theirs and not name.startswith(tuple(later) or "?")]

@@ -56,6 +56,7 @@ def test_generator_and_classifier_learn_from_each_other(tmp_path, monkeypatch):
         "stage.examiner.max_iter=2", "stage.examiner.solver_param.test_iter=[]", "stage.examiner.solver_param.test_interval=0",
         "stage.turns.rounds=30", "stage.turns.turn.generator.solver_param.test_iter=1",
         "stage.turns.turn.generator.solver_param.test_interval=30", "stage.turns.turn.generator.solver_param.display=1",
+        "stage.turns.snapshot=0",
         "stage.turns.turn.classifier.solver_param.display=1"])
     folder = recipe.run("run", seed=1)
     classifier, generator = ([r["loss"] for r in read_metrics(folder / "turns" / name / "metrics.jsonl")

@@ -81,7 +81,8 @@ def test_crops_have_the_size_and_the_overlap_that_was_asked_for():
     for crop in (c for c in found if c != WHOLE):
         x, y = np.minimum(crop[2:], ONE[0, 2:]) - np.maximum(crop[:2], ONE[0, :2])
         w, h = crop[2] - crop[0], crop[3] - crop[1]
-        assert 0.3 <= np.sqrt(w * h) <= 0.9 + 1e-9 and 0.5 <= w / h <= 2 and 0 <= min(crop) and max(crop) <= 1
+        assert 0.3 <= np.sqrt(w * h) <= 0.9 + 1e-9 and 0.5 <= w / h <= 2
+        assert min(crop) >= 0 and max(crop) <= 1
         assert x * y / (w * h + 0.06 - x * y) >= 0.2 and x * y >= 0.9 * 0.06 and x * y <= 0.5 * w * h
     assert found == [draw_crop(samplers(text), ONE, Stream(1, "x", i)) for i in range(50)]
 

@@ -27,13 +27,13 @@ def watched(tmp_path):
     """``watched(on_nan, "base_lr=3", act="ReLU", ...)``: a solver, what its watch says, the watch."""
     made = []
 
-    def make(on_nan="stop", *overrides, bias="", act="ReLU", filler=XAVIER, loss=""):
+    def make(on_nan="stop", *overrides, bias="", act="ReLU", filler=XAVIER, loss="", keep="all"):
         net = NET.replace("BIAS", bias).replace("ACT", act).replace("FILLER", filler).replace("LOSS", loss)
         (tmp_path / "net.prototxt").write_text(net)
         (tmp_path / "solver.prototxt").write_text(
             f'net: "net.prototxt"\nbase_lr: 0.05\nmomentum: 0.9\nlr_policy: "fixed"\nmax_iter: 1000\ndisplay: 1\n'
             f'random_seed: 3\nsnapshot_prefix: "{tmp_path}/run/s"\n')
-        solver = netdef.Solver(tmp_path / "solver.prototxt", overrides=overrides)
+        solver = netdef.Solver(tmp_path / "solver.prototxt", overrides=overrides, keep=keep)
         made.append(solver)
         said = []
         watch = Watch(solver, said.append, on_nan)
@@ -56,8 +56,9 @@ def spoil(solver, iteration, where="data", item=4):
     solver.net.hooks.add("after_forward" if where == "data" else "after_backward", hook)
 
 
-def test_stops_before_the_params_are_spoilt(watched, tmp_path):
-    solver, said, _ = watched("stop")
+@pytest.mark.parametrize("keep", ["all", "outputs"])
+def test_stops_before_the_params_are_spoilt(watched, tmp_path, keep):
+    solver, said, _ = watched("stop", keep=keep)
     spoil(solver, 7)
     with pytest.raises(NumericalError) as stop:
         solver.step(30)

@@ -92,6 +92,18 @@ def test_data_and_loss_of_train_where_test_has_none():
     assert kinds(made)[-1] == ("prob", "Softmax") and len(made.notes) == 2
 
 
+def test_a_detector_predicts_what_its_detection_output_makes():
+    made = derived("""name: n
+layers:
+  - data: {DummyData: {shape: [{dim: [2, 8]}, {dim: [2, 4]}, {dim: [1, 2, 8]}, {dim: [1, 1, 1, 8]}]},
+           top: [loc, conf, prior, truth]}
+  - loss: {MultiBoxLoss: {num_classes: 2}, bottom: [loc, conf, prior, truth], include: {phase: TRAIN}}
+  - found: {DetectionOutput: {num_classes: 2}, bottom: [loc, conf, prior], include: {phase: TEST}}
+  - mAP: {DetectionEvaluate: {num_classes: 2}, bottom: [found, truth], include: {phase: TEST}}
+""")
+    assert kinds(made) == [("data", "Input"), ("found", "DetectionOutput")] and not made.notes
+
+
 def test_an_output_that_is_there_already_is_kept():
     made = derived(DATA + "  - out: {Softmax: {}}\n  - acc: {Accuracy: {}, bottom: [out, label]}\n"
                    "  - loss: {SoftmaxWithLoss: {}, bottom: [ip, label]}\n  - best: {ArgMax: {}, bottom: ip}\n")

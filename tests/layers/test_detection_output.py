@@ -6,9 +6,29 @@ import netdef
 from netdef.config.load import parse_text_message
 from netdef.errors import FieldError, ShapeError
 from netdef.testing import check_layer
-from tests.layers.test_multibox_loss import decode, iou, priors
 
 BOXES, CLASSES = 32, 3
+
+
+def priors():
+    """Squares and upright boxes in turn on a grid of 4 x 4, and their variances."""
+    places = [((x + 0.5) / 4, (y + 0.5) / 4, *size) for y in range(4) for x in range(4) for size in ((0.3, 0.3), (0.2, 0.45))]
+    boxes = [(x - w / 2, y - h / 2, x + w / 2, y + h / 2) for x, y, w, h in places]
+    return np.stack((np.array(boxes), np.tile((0.1, 0.1, 0.2, 0.2), (BOXES, 1)))).reshape(1, 2, -1)
+
+
+def iou(a, b):
+    w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    sides = [(c[2] - c[0]) * (c[3] - c[1]) for c in (a, b)]
+    return w * h / (sum(sides) - w * h) if w > 0 and h > 0 else 0.0
+
+
+def decode(t, p, v, code):
+    size = p[2:] - p[:2]
+    if code == "CENTER_SIZE":
+        middle, half = (p[:2] + p[2:]) / 2 + v[:2] * t[:2] * size, size * np.exp(v[2:] * t[2:]) / 2
+        return np.concatenate((middle - half, middle + half))
+    return p + v * t * (np.tile(size, 2) if code == "CORNER_SIZE" else 1)
 
 
 def reference(code="CORNER", share=True, background=0, encoded=False, threshold=0.3, eta=1.0, top_k=-1, keep=-1, least=-np.inf):
@@ -87,6 +107,8 @@ def test_by_hand():
 def test_of_equal_scores_the_earlier_box_stays():
     found = run(build("num_classes: 2 nms_param { nms_threshold: 0.45 }"), [0.5] * 4)
     assert found[0, 3:] == pytest.approx(PRIORS[0, 0])
+    assert len(run(build("num_classes: 2 nms_param { nms_threshold: 1 top_k: 2 }"), [0.5] * 4)) == 2
+    assert run(build("num_classes: 2 nms_param { top_k: 0 }"), [0.5] * 4).tolist() == [[0] + [-1] * 6]
 
 
 def test_nothing_found_gives_a_row_an_image_and_layers_behind_follow():

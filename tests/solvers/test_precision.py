@@ -79,5 +79,6 @@ def test_the_solver_checks_its_words(tmp_path):
                                          'eval_type: "detections" ap_version: "12point"')
     with pytest.raises(ConfigError) as caught:
         netdef.Solver(tmp_path / "s.prototxt")
-    assert "solver: eval_type: expected classification or detection, got 'detections'; did you mean 'detection'?" in str(caught.value)
-    assert "solver: ap_version: expected Integral, 11point or MaxIntegral, got '12point'" in str(caught.value)
+    said = str(caught.value)
+    assert "solver: eval_type: expected classification or detection, got 'detections'; did you mean 'detection'?" in said
+    assert "solver: ap_version: expected Integral, 11point or MaxIntegral, got '12point'" in said
