@@ -13,7 +13,7 @@ Source: BVLC Caffe's filler.hpp; Glorot and Bengio 2010 (xavier); He et al. 2015
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,6 +86,20 @@ def fans(shape: tuple[int, ...]) -> tuple[float, float]:
     return count / shape[0], (count / shape[1] if len(shape) > 1 else float(count))
 
 
+PART = 1 << 20
+"""Values drawn at once, an even number: drawing takes memory ten times theirs, which counts in a net of 60 million params."""
+
+
+def _parts(array: np.ndarray) -> Iterator[np.ndarray]:
+    """The array, flat, in parts; drawn one after another they get the values that one draw would give them."""
+    if not array.flags.c_contiguous:
+        yield array
+        return
+    flat = array.reshape(-1)
+    for first in range(0, flat.size, PART):
+        yield flat[first: first + PART]
+
+
 @register("constant")
 def constant(array: np.ndarray, param: Any, stream: Stream, where: Where) -> None:
     """Every element is ``value`` (default 0)."""
@@ -97,7 +111,8 @@ def uniform(array: np.ndarray, param: Any, stream: Stream, where: Where) -> None
     """Uniform from ``min`` (default 0) to ``max`` (default 1)."""
     if param.min > param.max:
         raise FieldError(f"expected min of at most max, got min {param.min:g} and max {param.max:g}", where=where)
-    array[...] = stream.uniform(array.shape, array.dtype) * (param.max - param.min) + param.min
+    for part in _parts(array):
+        part[...] = stream.uniform(part.shape, part.dtype) * (param.max - param.min) + param.min
 
 
 @register("gaussian")
@@ -108,7 +123,8 @@ def gaussian(array: np.ndarray, param: Any, stream: Stream, where: Where) -> Non
         raise FieldError(f"expected std above 0, got {param.std:g}", where=where)
     if param.sparse < -1:
         raise FieldError(f"expected sparse of 0 or more (-1: off), got {param.sparse}", where=where)
-    array[...] = stream.normal(array.shape, array.dtype) * param.std + param.mean
+    for part in _parts(array):
+        part[...] = stream.normal(part.shape, part.dtype) * param.std + param.mean
     if param.sparse >= 0:
         outputs = _axes(array, 1, "gaussian with sparse", where)[0]
         array *= stream.bernoulli(min(1.0, param.sparse / outputs), array.shape)
@@ -126,13 +142,16 @@ def positive_unitball(array: np.ndarray, param: Any, stream: Stream, where: Wher
 def xavier(array: np.ndarray, param: Any, stream: Stream, where: Where) -> None:
     """Uniform within +-sqrt(3/n), of variance 1/n; n by ``variance_norm``: FAN_IN (default), FAN_OUT or AVERAGE."""
     limit = math.sqrt(3 / _fan(array, param, where))
-    array[...] = stream.uniform(array.shape, array.dtype) * (2 * limit) - limit
+    for part in _parts(array):
+        part[...] = stream.uniform(part.shape, part.dtype) * (2 * limit) - limit
 
 
 @register("msra")
 def msra(array: np.ndarray, param: Any, stream: Stream, where: Where) -> None:
     """Normal with mean 0 and variance 2/n, made for layers followed by a ReLU; n as for xavier."""
-    array[...] = stream.normal(array.shape, array.dtype) * math.sqrt(2 / _fan(array, param, where))
+    std = math.sqrt(2 / _fan(array, param, where))
+    for part in _parts(array):
+        part[...] = stream.normal(part.shape, part.dtype) * std
 
 
 @register("bilinear")

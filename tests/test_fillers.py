@@ -247,3 +247,13 @@ def test_a_laplacian_written_down(tmp_path):
         assert net.blobs["y"].data.reshape(-1).tolist() == [20, 20]  # the Laplacian of (3r + c)^2 is 2 * 9 + 2
     with pytest.raises(ShapeError, match=r"net.prototxt:3:\d+: error: filler values: expected 18 or 9 or 3 numbers .* got 2"):
         netdef.Net(parse_text_message(text % "values: [1, 2]", str(tmp_path / "net.prototxt"), "NetParameter"))
+
+
+@pytest.mark.parametrize("options", [{"type": "gaussian", "std": 0.1}, {"type": "uniform", "min": -1}, {"type": "xavier"},
+                                     {"type": "msra"}], ids=lambda o: o["type"])
+def test_large_arrays_are_drawn_in_parts_of_the_same_values(options, monkeypatch):
+    whole, parts = np.empty((7, 9), np.float32), np.empty((7, 9), np.float32)
+    fillers.fill(whole, filler(**options), Stream(1, "x"))
+    monkeypatch.setattr(fillers, "PART", 10)
+    fillers.fill(parts, filler(**options), Stream(1, "x"))
+    np.testing.assert_array_equal(parts, whole)

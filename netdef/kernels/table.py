@@ -146,6 +146,7 @@ class Entry:
         self.name = row.name
         self._reference: Callable[..., Any] | None = None
         self._compiled: Callable[..., Any] | None = None
+        self._signature: inspect.Signature | None = None
 
     @property
     def reference(self) -> Callable[..., Any]:
@@ -174,7 +175,9 @@ class Entry:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs:
-            bound = inspect.signature(self.reference).bind(*args, **kwargs)
+            if self._signature is None:
+                self._signature = inspect.signature(self.reference)
+            bound = self._signature.bind(*args, **kwargs)
             bound.apply_defaults()
             args = bound.args
         if _plain_threads.here:
