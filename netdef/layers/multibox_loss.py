@@ -248,17 +248,16 @@ class MultiBoxLoss(Layer):
 
 def conf_losses(x: Array, labels: Array, kind: int) -> tuple[Array, Array]:
     """The loss of each box (B), and its derivatives by the scores x (B, C); ``labels`` (B) are classes."""
-    own = (np.arange(len(x)), labels)
+    x, own = np.ascontiguousarray(x.T), (labels, np.arange(len(x)))  # sums over the long axis are fast
     if kind == LOGISTIC:
         tail = np.log1p(np.exp(-np.abs(x)))
-        losses = np.maximum(x, 0) + tail
+        losses = (np.maximum(x, 0) + tail).sum(axis=0) - x[own]
         slopes = np.exp(np.minimum(x, 0) - tail)  # the sigmoid, without overflow
-        slopes[own] -= 1
-        return losses.sum(axis=1) - x[own], slopes
-    shifted = x - x.max(axis=1, keepdims=True, initial=-np.inf)
-    slopes = np.exp(shifted)
-    total = slopes.sum(axis=1, keepdims=True)
-    losses = np.log(total[:, 0]) - shifted[own]
-    slopes /= total
+    else:
+        shifted = x - x.max(axis=0, initial=-np.inf)
+        slopes = np.exp(shifted)
+        total = slopes.sum(axis=0)
+        losses = np.log(total) - shifted[own]
+        slopes /= total
     slopes[own] -= 1
-    return losses, slopes
+    return losses, slopes.T

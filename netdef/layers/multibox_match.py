@@ -30,17 +30,19 @@ class Matches(NamedTuple):
 def match(overlaps: Array, out: Array, threshold: float | None) -> tuple[Array, Array]:
     """The true box of each default box (P), -1 for none and OUT where ``out`` (P, bool) says so; and its best overlap (P).
 
-    ``overlaps`` is (P, G). First, as long as there is any overlap left: the pair with the largest one of all, each box
+    ``overlaps`` is (G, P). First, as long as there is any overlap left: the pair with the largest one of all, each box
     once; of equal ones the first default box, then the first true box. Then, with a ``threshold``, each default box that is
     free goes to the true box that it overlaps most, if by at least that.
     """
     matched = np.where(out, OUT, -1)
-    overlaps = np.where((overlaps > LEAST) & ~out[:, None], overlaps, 0)
-    best = overlaps.max(axis=1, initial=0)
-    free = overlaps.T.copy()
-    count = len(free)
-    at = free.argmax(axis=1) if free.size else np.zeros(count, np.int64)
-    value = free[np.arange(count), at] if free.size else np.zeros(count)
+    overlaps = np.where((overlaps > LEAST) & ~out, overlaps, 0)
+    best = overlaps.max(axis=0, initial=0)
+    count = len(overlaps)
+    if not count:
+        return matched, best
+    free = overlaps.copy()
+    at = free.argmax(axis=1)
+    value = free[np.arange(count), at]
     while (value > 0).any():
         truth = np.lexsort((at, -value))[0]
         box = at[truth]
@@ -49,9 +51,9 @@ def match(overlaps: Array, out: Array, threshold: float | None) -> tuple[Array, 
         for other in np.flatnonzero((at == box) & (value > 0)):
             at[other] = free[other].argmax()
             value[other] = free[other, at[other]]
-    if threshold is not None and count:
-        near = (matched == -1) & (best > 0) & (best >= threshold)
-        matched[near] = overlaps[near].argmax(axis=1)
+    if threshold is not None:
+        near = np.flatnonzero((matched == -1) & (best > 0) & (best >= threshold))
+        matched[near] = overlaps[:, near].argmax(axis=0)
     return matched, best
 
 
@@ -61,9 +63,9 @@ def sticks_out(boxes: Array) -> Array:
 
 
 def overlaps_of(boxes: Array, truths: Array) -> Array:
-    """(P, G)."""
-    out = np.empty((len(boxes), len(truths)), boxes.dtype)
-    K.box_overlaps(np.ascontiguousarray(boxes), np.ascontiguousarray(truths), out)
+    """(G, P)."""
+    out = np.empty((len(truths), len(boxes)), boxes.dtype)
+    K.box_overlaps(np.ascontiguousarray(truths), np.ascontiguousarray(boxes), out)
     return out
 
 
@@ -75,7 +77,11 @@ def hardest(losses: Array, eligible: Array, count: int, boxes: Array | None = No
     ``top_k`` of largest loss (-1: all).
     """
     chosen = np.flatnonzero(eligible)
-    chosen = chosen[np.argsort(-losses[chosen], kind="stable")]
+    low = -losses[chosen]
+    if boxes is None and 0 < count < len(chosen):  # leave out what is not among them before the rest is sorted
+        near = low <= np.partition(low, count - 1)[count - 1]
+        chosen, low = chosen[near], low[near]
+    chosen = chosen[np.argsort(low, kind="stable")]
     if boxes is not None:
         chosen = chosen[:top_k] if top_k >= 0 else chosen
         chosen = chosen[box_areas(boxes[chosen]) >= SMALLEST]

@@ -7,23 +7,23 @@ NONE_OUT = np.zeros(3, bool)
 
 
 def test_of_equal_overlaps_the_first_default_box_then_the_first_true_box():
-    overlaps = np.array([[0.0, 0.5], [0.5, 0.5], [0.5, 0.0]])
+    overlaps = np.array([[0.0, 0.5, 0.5], [0.5, 0.5, 0.0]])
     matched, best = match(overlaps, NONE_OUT, None)
     assert matched.tolist() == [1, 0, -1] and best.tolist() == [0.5, 0.5, 0.5]
-    assert match(np.full((3, 2), 0.5), NONE_OUT, None)[0].tolist() == [0, 1, -1]
-    assert match(np.full((3, 2), 0.5), NONE_OUT, 0.5)[0].tolist() == [0, 1, 0]
+    assert match(np.full((2, 3), 0.5), NONE_OUT, None)[0].tolist() == [0, 1, -1]
+    assert match(np.full((2, 3), 0.5), NONE_OUT, 0.5)[0].tolist() == [0, 1, 0]
 
 
 def test_a_true_box_may_get_a_worse_default_box_than_its_best():
-    matched, _ = match(np.array([[0.9, 0.8], [0.3, 0.2], [0.1, 0.0]]), NONE_OUT, None)
+    matched, _ = match(np.array([[0.9, 0.3, 0.1], [0.8, 0.2, 0.0]]), NONE_OUT, None)
     assert matched.tolist() == [0, 1, -1]
 
 
 def test_boxes_that_stick_out_and_overlaps_that_are_none():
-    overlaps = np.array([[0.9], [0.6], [1e-7]])
+    overlaps = np.array([[0.9, 0.6, 1e-7]])
     matched, best = match(overlaps, np.array([True, False, False]), 0.0)
     assert matched.tolist() == [OUT, 0, -1] and best.tolist() == [0, 0.6, 0]
-    assert match(np.zeros((3, 0)), NONE_OUT, 0.5)[0].tolist() == [-1] * 3
+    assert match(np.zeros((0, 3)), NONE_OUT, 0.5)[0].tolist() == [-1] * 3
     inside = np.array([[0, 0, 1, 1], [-0.1, 0, 1, 1], [0, 0, 1, 1.1], [np.nan, 0, 1, 1]])
     assert sticks_out(inside).tolist() == [False, True, True, True]
 
@@ -37,4 +37,4 @@ def test_hardest():
     assert np.flatnonzero(hardest(losses, eligible, 9, boxes, 0.95)).tolist() == [1, 3]
     assert np.flatnonzero(hardest(losses, eligible, 9, boxes, 0.5)).tolist() == [1]
     assert np.flatnonzero(hardest(losses, eligible, 9, boxes, 0.95, 1)).tolist() == [1]
-    assert overlaps_of(boxes[:1], boxes[3:4]).round(9).tolist() == [[0.9]]
+    assert overlaps_of(boxes[:2], boxes[3:4]).round(9).tolist() == [[0.9, 0.9]]
