@@ -122,7 +122,7 @@ def netdef_worker(net: str, what: str, batch: int, threads: int) -> Ready:
 
     imported = resident_bytes()
     plan = plan_of(net, "TRAIN" if what == "train" else "TEST", batch)
-    made = Net(plan, seed=1) if what == "train" else Net(plan, seed=1, keep="outputs", freeze=True)
+    made = Net(plan, seed=1, keep="outputs", freeze=what != "train")  # as `netdef train` and `predict` do
     start, data = first_layer(plan), inputs_of(plan)
     for top, array in zip(plan.steps[0].node.tops, data, strict=True):
         made.blobs[plan.description.value_name(top)].data[...] = array
