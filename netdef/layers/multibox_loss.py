@@ -39,8 +39,9 @@ class MultiBoxLoss(Layer):
 
     Formula: y = (sum of conf losses + ``loc_weight`` sum of loc losses) / Z;  da = w loc_weight f'(t - t*) / Z for the
     places a of a match;  db = w (softmax(b) - 1[class]) / Z for the scores b of a box that counts, with the loss weight w.
-    Matching: of each image the pair of default box and true box with the largest overlap (intersection over union), again
-    and again until every true box has one; with PER_PREDICTION each other default box goes to the true box that it overlaps most, if by ``overlap_threshold`` or more.
+    Matching: of each image the pair of default box and true box with the largest overlap (intersection over union),
+    again and again until every true box has one; with PER_PREDICTION each other default box goes to the true box that
+    it overlaps most, if by ``overlap_threshold`` or more.
     Loc loss of a match: f(t - t*) over its four numbers, where t* makes the true box (see DetectionOutput for the codes);
     f(d) = d^2 / 2 where |d| < 1, else |d| - 1/2, or d^2 / 2 for L2. Conf loss: -log softmax(x)_c with c the true box's
     class, or the background where there is no match; LOGISTIC: a cross-entropy for each class. With MAX_NEGATIVE only the
