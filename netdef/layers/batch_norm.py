@@ -116,8 +116,8 @@ class BatchNorm(Layer):
         """Backward of all of them; by the batch's statistics only."""
         y, dy, dx = (a.reshape(self._groups(a.shape)) for a in (tops[0].data, tops[0].diff, bottoms[0].diff))
         kept, buffer = (a.reshape(dy.shape) for a in (ctx.workspace["standardized"], ctx.scratch["buffer"]))
-        K.norm_backward(dy, y, kept, ctx.workspace["divisor"], behind.scale, behind.slope, buffer, behind.dscale,
-                        behind.dbias, dx)
+        K.norm_backward(dy, y, kept, ctx.workspace["divisor"], behind.scale, behind.bias, behind.slope, buffer,
+                        behind.dscale, behind.dbias, dx)
 
     def backward(self, ctx, tops, params, bottoms, need):
         if not need.bottoms[0]:

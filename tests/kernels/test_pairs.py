@@ -191,15 +191,24 @@ def norms(stored=False):
                 yield x, 0.1, *rest, empty(*x.shape), np.empty(len(one)), np.empty(len(one)), one, empty(*x.shape), out
 
 
-RESTS = [(False, False, 0.0), (True, False, None), (True, True, 0.0), (True, True, 0.1), (True, False, 0.0)]
+RESTS = [(False, False, 0.0), (True, False, None), (True, True, 0.0), (True, True, 0.1), (True, True, -0.5), (True, False, 0.0)]
+
+
+def normed(kept, scale, bias, slope):
+    """What Scale and ReLU make of standardized values."""
+    y = kept if scale is None else kept * scale[:, None]
+    y = y if bias is None else y + bias[:, None]
+    return y if slope is None else np.where(y > 0, y, y * y.dtype.type(slope))
 
 
 def norm_gradients():
     """Arguments of norm_backward, for the same choices."""
     for dy, one, out in channels():
         for scale, bias, slope in RESTS:
-            yield (dy, real(*dy.shape), real(*dy.shape), np.abs(one) + 1, one if scale else None, slope, empty(*dy.shape),
-                   real(len(one)) if scale else None, real(len(one)) if bias else None, out)
+            kept, rest = real(*dy.shape), (one if scale else None, real(len(one)) if bias else None)
+            y = normed(kept, *rest, slope)
+            gradients = (r if r is None else real(len(one)) for r in rest)
+            yield dy, y, kept, np.abs(one) + 1, *rest, slope, empty(*dy.shape), *gradients, out
 
 
 def scores():
@@ -313,7 +322,7 @@ CASES = {
 }
 SCRATCH = {"conv_forward": 7, "conv_backward_data": 6, "conv_backward_weights": 6, "lrn_across_backward": 6,
            "lrn_within_backward": 6, "elu_forward": 2, "elu_backward": 4, "standardize": 3, "standardize_backward": 4,
-           "scale_backward": 3, "norm_forward": 5, "norm_backward": 6, "prelu_forward": 3, "prelu_backward": 3}
+           "scale_backward": 3, "norm_forward": 5, "norm_backward": 7, "prelu_forward": 3, "prelu_backward": 3}
 """name -> the argument that is worthless after the call"""
 
 

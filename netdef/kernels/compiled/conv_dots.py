@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from netdef.kernels.compiled.simd import I64, LANES, VECTOR, _void, at, first_lanes, int64, load, multiply_add, store, total
+from netdef.kernels.compiled.simd import (
+    LANES,
+    VECTOR,
+    _void,
+    at,
+    counted,
+    first_lanes,
+    int64,
+    load,
+    multiply_add,
+    store,
+    total,
+)
 from netdef.kernels.jit import intrinsic, kernel, prange
 
 HIGH, WIDE = (4, 5) if LANES == 16 else (2, 5)
@@ -43,35 +55,16 @@ def dots(typing, dy, dy_at, dy_step, filters, panel, panel_at, panel_step, taps,
 
         start = [load(b, to, place) for place in places]
         whole = b.and_(n, int64(-LANES))
-        before = b.block
-        loop, rest, tail, end = (b.append_basic_block(name) for name in ("vectors", "rest", "tail", "end"))
-        b.cbranch(b.icmp_signed(">", whole, int64(0)), loop, rest)
-        b.position_at_end(loop)
-        i = b.phi(I64)
-        i.add_incoming(int64(0), before)
-        running = [b.phi(VECTOR) for _ in places]
-        new = products(i, None, running)
-        following = b.add(i, int64(LANES))
-        i.add_incoming(following, loop)
-        for phi, first, value in zip(running, start, new, strict=True):
-            phi.add_incoming(first, before)
-            phi.add_incoming(value, loop)
-        b.cbranch(b.icmp_signed("<", following, whole), loop, rest)
-        b.position_at_end(rest)
-        summed = [b.phi(VECTOR) for _ in places]
-        for phi, first, value in zip(summed, start, new, strict=True):
-            phi.add_incoming(first, before)
-            phi.add_incoming(value, loop)
-        b.cbranch(b.icmp_signed("<", whole, n), tail, end)
-        b.position_at_end(tail)
-        last = products(whole, first_lanes(b, b.sub(n, whole)), summed)
-        b.branch(end)
-        b.position_at_end(end)
+        summed = counted(b, int64(0), whole, start, lambda i, sums: products(i, None, sums), LANES)
+        rest = b.block
+        with b.if_then(b.icmp_signed("<", whole, n)):
+            last = products(whole, first_lanes(b, b.sub(n, whole)), summed)
+            tail = b.block
         results = [b.phi(VECTOR) for _ in places]
-        for phi, place, early, late in zip(results, places, summed, last, strict=True):
-            phi.add_incoming(early, rest)
-            phi.add_incoming(late, tail)
-            store(b, phi, to, place)
+        for result, place, early, late in zip(results, places, summed, last, strict=True):
+            result.add_incoming(early, rest)
+            result.add_incoming(late, tail)
+            store(b, result, to, place)
     return _void((dy, dy_at, dy_step, filters, panel, panel_at, panel_step, taps, sums, sums_at, sums_step, n), emit)
 
 

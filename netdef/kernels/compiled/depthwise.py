@@ -1,5 +1,7 @@
 """Depthwise convolution: every channel has its own windows, so there is no matrix product to make.
 
+Windows of 3x3 are the usual ones, and have kernels of their own in ``depthwise3.py``. All others are done here.
+
 A plane of the image is first laid out as a *strip*: padded, and with strides of s cut into s x s phases (the places whose row
 and column leave the same remainders), each in rows of ``pitch`` elements. Then all places that one tap of the window reads
 lie one behind another, ``offset[tap]`` behind the place of the output, for any stride and dilation; an output plane is a sum of
@@ -13,15 +15,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from netdef.kernels.compiled import depthwise3
 from netdef.kernels.compiled.simd import (
     I64,
     LANES,
-    VECTOR,
     ZERO,
     _void,
     accumulate,
     at,
     copy,
+    counted,
     fill,
     finish,
     first_lanes,
@@ -89,14 +92,20 @@ def scratch(g: Geometry) -> int:
 
 def forward(g: Geometry, x: Array, w: Array, bias: Array | None, slope: float | None, out: Array) -> None:
     """out = convolution of x by w, plus bias, through a leaky ReLU unless ``slope`` is None; shapes as in the reference."""
-    s = strip(g)
     bias = np.zeros(g.filters, np.float32) if bias is None else bias
+    if depthwise3.suits(g):
+        depthwise3.forward(g, x, w, bias, 1.0 if slope is None else slope, out)
+        return
+    s = strip(g)
     _forward(x.reshape(-1), w.reshape(-1), bias, s.offsets, g.images, g.channels, g.filters // g.channels, *g.image, *g.out,
              *g.stride, *g.pad, s.height, s.pitch, 1.0 if slope is None else slope, out.reshape(-1))
 
 
 def backward_data(g: Geometry, dy: Array, w: Array, dx: Array) -> None:
     """dx = gradient by the image."""
+    if depthwise3.suits(g):
+        depthwise3.backward_data(g, dy, w, dx)
+        return
     s = strip(g)
     _backward_data(dy.reshape(-1), w.reshape(-1), s.back, s.order, s.first, g.images, g.channels, g.filters // g.channels,
                    *g.image, *g.out, *g.stride, *g.pad, s.height, s.pitch, dx.reshape(-1))
@@ -104,6 +113,9 @@ def backward_data(g: Geometry, dy: Array, w: Array, dx: Array) -> None:
 
 def backward_weights(g: Geometry, x: Array, dy: Array, dw: Array) -> None:
     """dw += gradient by the weights."""
+    if depthwise3.suits(g):
+        depthwise3.backward_weights(g, x, dy, dw)
+        return
     s = strip(g)
     _backward_weights(x.reshape(-1), dy.reshape(-1), s.offsets, g.images, g.channels, g.filters // g.channels, *g.image, *g.out,
                       *g.stride, *g.pad, s.height, s.pitch, dw.reshape(-1))
@@ -200,40 +212,19 @@ def _sum_taps(typing, to, to_at, source, source_at, offsets, order, weights, wei
     """to[i] = sum over first <= t < last of weights[order[t]] * source[offsets[t] + i]; in whole groups of WIDE vectors."""
     def emit(b, to, to_at, source, source_at, offsets, order, weights, weights_at, first, last, n):
         to, source, weights = at(b, to, to_at), at(b, source, source_at), at(b, weights, weights_at)
-        before = b.block
-        outer, inner, done, end = (b.append_basic_block(name) for name in ("places", "taps", "summed", "end"))
-        b.cbranch(b.icmp_signed(">", n, int64(0)), outer, end)
-        b.position_at_end(outer)
-        i = b.phi(I64)
-        i.add_incoming(int64(0), before)
-        here = at(b, source, i)
-        b.cbranch(b.icmp_signed("<", first, last), inner, done)
 
-        b.position_at_end(inner)
-        t = b.phi(I64)
-        t.add_incoming(first, outer)
-        sums = [b.phi(VECTOR) for _ in range(WIDE)]
-        weight = splat(b, load_scalar(b, weights, load_scalar(b, order, t, I64)))
-        tap = at(b, here, load_scalar(b, offsets, t, I64))
-        new = [multiply_add(b, weight, load(b, tap, int64(v * LANES)), s) for v, s in enumerate(sums)]
-        following = b.add(t, int64(1))
-        t.add_incoming(following, inner)
-        for phi, value in zip(sums, new, strict=True):
-            phi.add_incoming(ZERO, outer)
-            phi.add_incoming(value, inner)
-        b.cbranch(b.icmp_signed("<", following, last), inner, done)
+        def places(i, nothing):
+            here = at(b, source, i)
 
-        b.position_at_end(done)
-        results = [b.phi(VECTOR) for _ in range(WIDE)]
-        for phi, value in zip(results, new, strict=True):
-            phi.add_incoming(ZERO, outer)
-            phi.add_incoming(value, inner)
-        for v, phi in enumerate(results):
-            store(b, phi, to, b.add(i, int64(v * LANES)))
-        beyond = b.add(i, int64(WIDE * LANES))
-        i.add_incoming(beyond, done)
-        b.cbranch(b.icmp_signed("<", beyond, n), outer, end)
-        b.position_at_end(end)
+            def tap(t, sums):
+                weight = splat(b, load_scalar(b, weights, load_scalar(b, order, t, I64)))
+                read = at(b, here, load_scalar(b, offsets, t, I64))
+                return [multiply_add(b, weight, load(b, read, int64(v * LANES)), s) for v, s in enumerate(sums)]
+
+            for v, value in enumerate(counted(b, first, last, [ZERO] * WIDE, tap)):
+                store(b, value, to, b.add(i, int64(v * LANES)))
+            return nothing
+        counted(b, int64(0), n, [], places, WIDE * LANES)
     return _void((to, to_at, source, source_at, offsets, order, weights, weights_at, first, last, n), emit)
 
 
@@ -299,29 +290,16 @@ def _dot_taps(typing, sums, sums_at, source, offsets, first, taps, gradient, n):
             t = b.add(first, int64(i))
             t = b.select(b.icmp_signed("<", t, taps), t, last)
             pointers.append(at(b, source, load_scalar(b, offsets, t, I64)))
-        before = b.block
-        loop, done = b.append_basic_block("places"), b.append_basic_block("done")
-        b.cbranch(b.icmp_signed(">", n, int64(0)), loop, done)
-        b.position_at_end(loop)
-        i = b.phi(I64)
-        i.add_incoming(int64(0), before)
-        kept = [b.phi(VECTOR) for _ in range(2 * SIDE)]  # two vectors at a time: enough sums to hide the adder's latency
-        new = []
-        for half in range(2):
-            place = b.add(i, int64(half * LANES))
-            vector = load(b, gradient, place)
-            new += [multiply_add(b, vector, load(b, p, place), kept[half * SIDE + k]) for k, p in enumerate(pointers)]
-        following = b.add(i, int64(2 * LANES))
-        i.add_incoming(following, loop)
-        for phi, value in zip(kept, new, strict=True):
-            phi.add_incoming(ZERO, before)
-            phi.add_incoming(value, loop)
-        b.cbranch(b.icmp_signed("<", following, n), loop, done)
-        b.position_at_end(done)
-        results = [b.phi(VECTOR) for _ in new]
-        for phi, value in zip(results, new, strict=True):
-            phi.add_incoming(ZERO, before)
-            phi.add_incoming(value, loop)
+
+        def products(i, kept):  # two vectors at a time: enough sums to hide the adder's latency
+            new = []
+            for half in range(2):
+                place = b.add(i, int64(half * LANES))
+                vector = load(b, gradient, place)
+                new += [multiply_add(b, vector, load(b, p, place), kept[half * SIDE + k]) for k, p in enumerate(pointers)]
+            return new
+
+        results = counted(b, int64(0), n, [ZERO] * (2 * SIDE), products, 2 * LANES)
         for k in range(SIDE):
             place = int64(k * LANES)
             store(b, b.fadd(load(b, sums, place), b.fadd(results[k], results[SIDE + k])), sums, place)

@@ -23,13 +23,13 @@ from netdef.kernels.compiled.simd import (
     COLUMNS,
     LANES,
     ROWS,
-    VECTOR,
     ZERO,
     _void,
     accumulate,
     across,
     at,
     copy,
+    counted,
     fill,
     first_lanes,
     int64,
@@ -224,27 +224,13 @@ def _dot_rows(typing, w, w_at, w_step, rows, x, x_at, n, out, out_at):
             row = b.select(b.icmp_signed("<", int64(i), rows), int64(i), last)
             pointers.append(at(b, start, b.mul(row, w_step)))
         x = at(b, x, x_at)
-        before = b.block
-        loop, done = b.append_basic_block("k"), b.append_basic_block("done")
-        b.cbranch(b.icmp_signed(">", n, int64(0)), loop, done)
-        b.position_at_end(loop)
-        k = b.phi(n.type)
-        k.add_incoming(int64(0), before)
-        sums = [b.phi(VECTOR) for _ in range(DOTS)]
-        mask = first_lanes(b, b.sub(n, k))
-        vector = load(b, x, k, mask)
-        new = [multiply_add(b, load(b, p, k, mask), vector, s) for p, s in zip(pointers, sums, strict=True)]
-        following = b.add(k, int64(LANES))
-        k.add_incoming(following, loop)
-        for phi, value in zip(sums, new, strict=True):
-            phi.add_incoming(ZERO, before)
-            phi.add_incoming(value, loop)
-        b.cbranch(b.icmp_signed("<", following, n), loop, done)
-        b.position_at_end(done)
-        results = [b.phi(VECTOR) for _ in range(DOTS)]
-        for result, value in zip(results, new, strict=True):
-            result.add_incoming(ZERO, before)
-            result.add_incoming(value, loop)
+
+        def products(k, sums):
+            mask = first_lanes(b, b.sub(n, k))
+            vector = load(b, x, k, mask)
+            return [multiply_add(b, load(b, p, k, mask), vector, s) for p, s in zip(pointers, sums, strict=True)]
+
+        results = counted(b, int64(0), n, [ZERO] * DOTS, products, LANES)
         for i, result in enumerate(results):
             b.store(across(b, result), at(b, out, b.add(out_at, int64(i))))
     return _void((w, w_at, w_step, rows, x, x_at, n, out, out_at), emit)

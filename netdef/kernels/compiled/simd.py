@@ -141,6 +141,31 @@ def for_vectors(builder: Any, n: Any, body: Callable[[Any, Any], None]) -> None:
     builder.position_at_end(end)
 
 
+def counted(builder: Any, begin: Any, end: Any, carried: list[Any], body: Callable[[Any, list[Any]], list[Any]],
+            step: int = 1) -> list[Any]:
+    """Emits ``values = body(i, values)`` for begin <= i < end; the values begin as ``carried``, and their last ones are returned.
+    Values in loops stay in registers, which variables in memory would not."""
+    before = builder.block
+    loop, done = builder.append_basic_block("counted"), builder.append_basic_block("done")
+    builder.cbranch(builder.icmp_signed("<", begin, end), loop, done)
+    builder.position_at_end(loop)
+    i = builder.phi(I64)
+    i.add_incoming(begin, before)
+    values = [builder.phi(value.type) for value in carried]
+    new = body(i, values)
+    following, last = builder.add(i, int64(step)), builder.block
+    i.add_incoming(following, last)
+    builder.cbranch(builder.icmp_signed("<", following, end), loop, done)
+    builder.position_at_end(done)
+    results = [builder.phi(value.type) for value in carried]
+    for value, result, first, then in zip(values, results, carried, new, strict=True):
+        value.add_incoming(first, before)
+        value.add_incoming(then, last)
+        result.add_incoming(first, before)
+        result.add_incoming(then, last)
+    return results
+
+
 # ------------------------------------------------------------------------------------------------------- rows of floats
 
 def _void(signature: Any, emit: Callable[..., None]) -> Any:

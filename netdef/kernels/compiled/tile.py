@@ -15,10 +15,10 @@ from netdef.kernels.compiled.simd import (
     I64,
     LANES,
     ROWS,
-    VECTOR,
     ZERO,
     _void,
     at,
+    counted,
     int64,
     load,
     load_scalar,
@@ -39,43 +39,21 @@ def emit(b: Any, vectors: int, row_of: list[Value] | None, packed: Value, b_star
     (``packed_step`` apart; ROWS where it is not given).
     Row k of B lies ``k * b_step`` behind ``b_start``, or, with ``b_table``, ``b_table[k]`` behind it.
     """
-    before = b.block
-    loop, done, adding, end = (b.append_basic_block(name) for name in ("k", "done", "add", "end"))
-    b.cbranch(b.icmp_signed(">", depth, int64(0)), loop, done)
+    sums = [ZERO] * (ROWS * vectors)
 
-    b.position_at_end(loop)
-    k = b.phi(I64)
-    k.add_incoming(int64(0), before)
-    b_row = None
-    if b_table is None:
-        b_row = b.phi(b_start.type)
-        b_row.add_incoming(b_start, before)
-    sums = [b.phi(VECTOR) for _ in range(ROWS * vectors)]
-    place = b_row if b_table is None else at(b, b_start, load_scalar(b, b_table, k, I64))
-    columns = [load(b, place, int64(v * LANES)) for v in range(vectors)]
-    new = []
-    for i in range(ROWS):
-        where = (row_of[i], k) if row_of is not None else (packed, b.add(b.mul(k, packed_step or int64(ROWS)), int64(i)))
-        a = splat(b, load_scalar(b, *where))
-        new += [multiply_add(b, a, columns[v], sums[i * vectors + v]) for v in range(vectors)]
-    following = b.add(k, int64(1))
-    k.add_incoming(following, loop)
-    if b_row is not None:
-        b_row.add_incoming(at(b, b_row, b_step), loop)
-    for phi, value in zip(sums, new, strict=True):
-        phi.add_incoming(ZERO, before)
-        phi.add_incoming(value, loop)
-    b.cbranch(b.icmp_signed("<", following, depth), loop, done)
+    def products(k, values):
+        place = values[-1] if b_table is None else at(b, b_start, load_scalar(b, b_table, k, I64))
+        columns = [load(b, place, int64(v * LANES)) for v in range(vectors)]
+        new = []
+        for i in range(ROWS):
+            where = (row_of[i], k) if row_of is not None else (packed, b.add(b.mul(k, packed_step or int64(ROWS)), int64(i)))
+            a = splat(b, load_scalar(b, *where))
+            new += [multiply_add(b, a, columns[v], values[i * vectors + v]) for v in range(vectors)]
+        return new if b_table is not None else [*new, at(b, place, b_step)]
 
-    b.position_at_end(done)
-    results = []
-    for value in new:
-        result = b.phi(VECTOR)
-        result.add_incoming(ZERO, before)
-        result.add_incoming(value, loop)
-        results.append(result)
+    results = counted(b, int64(0), depth, sums if b_table is not None else [*sums, b_start], products)[:len(sums)]
     places = [b.add(b.mul(c_step, int64(i)), int64(v * LANES)) for i in range(ROWS) for v in range(vectors)]
-    setting = b.append_basic_block("set")
+    setting, adding, end = (b.append_basic_block(name) for name in ("set", "add", "end"))
     b.cbranch(b.icmp_signed("==", add, int64(0)), setting, adding)
     b.position_at_end(setting)
     for result, offset in zip(results, places, strict=True):

@@ -23,9 +23,9 @@ def norm_forward(x: Array, eps: float, scale: Array | None, bias: Array | None, 
     _finish(kept, scale, bias, slope, out)
 
 
-def norm_backward(dy: Array, y: Array, kept: Array, divisor: Array, scale: Array | None, slope: float | None,
-                  buffer: Array, dscale: Array | None, dbias: Array | None, dx: Array) -> None:
-    """The gradient of ``norm_forward``, which made ``y``, ``kept`` and ``divisor``; dx may be dy.
+def norm_backward(dy: Array, y: Array, kept: Array, divisor: Array, scale: Array | None, bias: Array | None,
+                  slope: float | None, buffer: Array, dscale: Array | None, dbias: Array | None, dx: Array) -> None:
+    """The gradient of ``norm_forward``, which made ``y``, ``kept`` and ``divisor`` by this scale and bias; dx may be dy.
 
     dscale and dbias are added to; None: not wanted.
     """

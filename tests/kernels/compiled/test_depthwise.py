@@ -77,3 +77,26 @@ GRID_LIST = list(GRID)
 def test_a_wide_window_that_steps_far():
     """Upsampling by bilinear weights is the gradient of such a convolution."""
     compare(1, 3, 1, (64, 64), (16, 16), (8, 8), (4, 4), (1, 1))
+
+
+@pytest.mark.parametrize("stride", [(1, 1), (2, 2)])
+@pytest.mark.parametrize("image", [(17, 16), (7, 7), (14, 33), (3, 70), (2, 1), (40, 31)])
+@pytest.mark.parametrize("pad", [(1, 1), (0, 2), (2, 0), (2, 2)])
+def test_windows_of_three(stride, image, pad):
+    """Rows of several vectors, of one and of less than one; images that end within a window."""
+    if all(i + 2 * p >= 3 for i, p in zip(image, pad, strict=True)):
+        compare(2, 5, 1, image, (3, 3), stride, pad, (1, 1))
+
+
+@pytest.mark.parametrize("stride", [(1, 1), (2, 2)])
+def test_an_infinity_spoils_its_own_windows_only(stride):
+    """Lanes and rows beyond the outputs are not multiplied: 0 times infinity would spoil the sums."""
+    shapes = (1, 2, 9, 20), (2, 1, 3, 3)
+    g = geometry(*shapes, stride, (0, 0), (1, 1), 2)
+    x, dy, dw = np.zeros(shapes[0], np.float32), np.ones((1, 2, *g.out), np.float32), np.zeros(shapes[1], np.float32)
+    x[0, 0, 4, 19] = x[0, 0, 8, 3] = np.inf
+    exact = np.zeros(dw.shape)
+    R.conv_backward_weights(x.astype(float), dy.astype(float), stride, (0, 0), (1, 1), 2,
+                            np.empty(R.conv_scratch_shape(*shapes, stride, (0, 0), (1, 1), 2)), exact)
+    D.backward_weights(g, x, dy, dw)
+    assert not np.isnan(dw).any() and (np.isinf(dw) == np.isinf(exact)).all()
