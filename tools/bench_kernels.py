@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench_timing import Quiet, geometric_mean, table, take_turns  # noqa: E402
+from bench_report import Report  # noqa: E402
+from bench_timing import Quiet, geometric_mean, take_turns  # noqa: E402
 
 Call = Callable[[], object]
 LARGE, MIDDLE, SMALL = (32, 64, 56, 56), (32, 256, 14, 14), (32, 512, 7, 7)
@@ -38,13 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=2, help="threads of each contender (%(default)s)")
     parser.add_argument("--seconds", type=float, default=1.0, help="time for each case (%(default)s)")
     args = parser.parse_args(argv)
-    run(args.only, args.threads, args.seconds)
+    run(args.only, args.threads, args.seconds, Report(sys.argv))
     return 0
 
 
-def run(only: str, threads: int, seconds: float) -> None:
-    """Time the cases and print them as they end."""
-    torch = _torch(threads)  # first: it must not take over the environment that Numba's threads get
+def run(only: str, threads: int, seconds: float, report: Report) -> None:
+    """Time the cases and print them."""
+    torch = _torch(threads, report)  # first: it must not take over the environment that Numba's threads get
     from netdef.kernels import blas
     from netdef.kernels.table import TABLE
     from netdef.kernels.threads import limited
@@ -62,7 +63,9 @@ def run(only: str, threads: int, seconds: float) -> None:
                 calls["compiled"] = partial(entry.compiled, *case.args)
             if case.peer:
                 calls["torch"] = case.peer
-            best = {name: min(times) * 1e3 for name, times in take_turns(calls, seconds).items()}
+            times = take_turns(calls, seconds)
+            report.raw.setdefault("kernels", {}).setdefault(str(threads), {})[f"{case.kernel} {case.what}"] = times
+            best = {name: min(taken) * 1e3 for name, taken in times.items()}
             used = entry.compiled is not None and entry.supports(case.args)
             own = best.get("compiled", best["numpy"])
             for found, name in zip(ratios, ("numpy", "torch"), strict=True):
@@ -71,16 +74,17 @@ def run(only: str, threads: int, seconds: float) -> None:
             rows.append([f"{case.kernel} {case.what}", *(f"{best[n]:.3f}" if n in best else "-" for n in
                          ("compiled", "numpy", "torch")), f"{best['numpy'] / own:.2f}",
                          f"{best['torch'] / own:.2f}" if "torch" in best else "-", "" if used else "NumPy runs"])
-    print(table(rows, ("kernel", "compiled ms", "NumPy ms", "torch ms", "NumPy / compiled", "torch / compiled", "choice")))
-    print(f"\ngeometric means: NumPy {geometric_mean(ratios[0]):.2f}, torch {geometric_mean(ratios[1]):.2f}; "
-          f"{threads} threads; {quiet}")
+    report.title(f"kernels, {threads} thread{'s' * (threads > 1)}")
+    report.table(rows, ("kernel", "compiled ms", "NumPy ms", "torch ms", "NumPy / compiled", "torch / compiled", "choice"))
+    report.text(f"geometric means: NumPy {geometric_mean(ratios[0]):.2f}, torch {geometric_mean(ratios[1]):.2f}")
+    report.quiet(quiet)
 
 
-def _torch(threads: int) -> Any:
+def _torch(threads: int, report: Report) -> Any:
     try:
         torch = importlib.import_module("torch")
     except ImportError:
-        print("PyTorch is not installed: its columns stay empty", file=sys.stderr)
+        report.text("torch: not installed (no module torch); its columns stay empty")
         return None
     torch.set_num_threads(threads)
     return torch

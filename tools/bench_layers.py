@@ -7,6 +7,7 @@ A BatchNorm counts with the Scale behind it on both sides.
 from __future__ import annotations
 
 import argparse
+import importlib
 import math
 import os
 import sys
@@ -19,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench_nets import BATCHES, plan_of  # noqa: E402
-from bench_timing import Quiet, geometric_mean, table, take_turns  # noqa: E402
+from bench_report import Report  # noqa: E402
+from bench_timing import Quiet, geometric_mean, take_turns  # noqa: E402
 
 Call = Callable[[], object]
 
@@ -40,36 +42,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=2, help="threads of each contender (%(default)s)")
     parser.add_argument("--seconds", type=float, default=1.0, help="time for each layer and direction (%(default)s)")
     args = parser.parse_args(argv)
-    run(args.net, args.threads, args.seconds)
-    return 0
+    return 0 if run(args.net, args.threads, args.seconds, Report(sys.argv)) else 1
 
 
-def run(net: str, threads: int, seconds: float) -> None:
-    """Time the layers of one net and print them."""
+def run(net: str, threads: int, seconds: float, report: Report) -> bool:
+    """Time the layers of one net and print them; False where PyTorch is not installed."""
     os.environ.pop("NETDEF_KERNELS", None)
-    import torch  # first: it must not take over the environment that Numba's threads get
-
+    try:
+        torch = importlib.import_module("torch")  # first: it must not take over the environment that Numba's threads get
+    except ImportError:
+        report.text("--layers compares with PyTorch's operators: not installed (no module torch). `netdef time NET --kernels` "
+                    "prints time, rate and kernel of netdef's layers alone.")
+        return False
     torch.set_num_threads(threads)
     from netdef.kernels import blas
     from netdef.kernels.threads import limited
 
     quiet = Quiet()
     rows: list[list[str]] = []
+    kept: list[dict[str, Any]] = []
     ratios: dict[str, list[float]] = {"forward": [], "backward": []}
     with limited(threads), blas.one_thread():
         peak = _peak(torch, seconds)
         for race in _races(torch, net):
             for way, calls in race.calls.items():
-                best = {name: min(times) for name, times in take_turns(calls, seconds).items()}
+                times = take_turns(calls, seconds)
+                best = {name: min(taken) for name, taken in times.items()}
+                kept.append({"layer": race.what, "way": way, "count": race.times, "operations": race.flops[way],
+                             "seconds": times})
                 ratios[way].append(best["torch"] / best["netdef"])
                 rates = {name: race.flops[way] / time for name, time in best.items()}
                 rows.append([f"{race.what}, {way}", str(race.times), *(f"{best[n] * 1e3:.3f}" for n in ("netdef", "torch")),
-                             f"{ratios[way][-1]:.2f}", *(f"{rates[n] / 1e9:.0f}" if race.flops[way] else "" for n in
-                             ("netdef", "torch")), f"{rates['netdef'] / peak:.0%}" if race.flops[way] else ""])
-    head = ("layer", "times", "netdef ms", "torch ms", "torch / netdef", "netdef GFLOP/s", "torch GFLOP/s", "netdef of peak")
-    print(table(rows, head))
-    print(f"\n{net}, batch {BATCHES[net]}, {threads} threads; geometric means: forward {geometric_mean(ratios['forward']):.2f}, "
-          f"backward {geometric_mean(ratios['backward']):.2f}; peak {peak / 1e9:.0f} GFLOP/s; {quiet}")
+                             f"{ratios[way][-1]:.2f}", *_rates([rates[n] for n in ("netdef", "torch")], peak)])
+    report.title(f"{net} (batch {BATCHES[net]}) layer by layer, {threads} thread{'s' * (threads > 1)}")
+    report.table(rows, ("layer", "times", "netdef ms", "torch ms", "torch / netdef", "netdef GFLOP/s", "torch GFLOP/s",
+                        "netdef of peak", "torch of peak"))
+    report.text(f"geometric means: forward {geometric_mean(ratios['forward']):.2f}, backward "
+                f"{geometric_mean(ratios['backward']):.2f}; peak {peak / 1e9:.0f} GFLOP/s (a product of matrices of 1024 x 1024)")
+    report.raw.setdefault("layers", {}).setdefault(net, {})[str(threads)] = {"peak": peak, "layers": kept}
+    report.quiet(quiet)
+    return True
+
+
+def _rates(rates: Sequence[float], peak: float) -> list[str]:
+    """GFLOP/s and shares of the peak; empty for layers whose operations are not counted."""
+    return [f"{rate / 1e9:.0f}" if rate else "" for rate in rates] + [f"{rate / peak:.0%}" if rate else "" for rate in rates]
 
 
 def _peak(torch: Any, seconds: float) -> float:

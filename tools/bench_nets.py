@@ -1,18 +1,12 @@
-"""The nets of the benchmark, and a worker process that runs one of them in one library.
-
-A worker prints ``ready {...}`` when it is warm; then each line ``N`` on its standard input makes it run N times and print the
-seconds of each run as a JSON list; an empty line or the end of input stops it.
-"""
+"""The nets of the benchmark, and a worker process that runs one of them in one library (see bench_worker.py)."""
 from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import os
-import re
+import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,62 +15,28 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bench_worker import Ready, resident_now, serve  # noqa: E402
+
 BATCHES = {"lenet": 64, "cifar10_full": 100, "caffenet": 16, "googlenet": 16, "vgg16": 4, "resnet50": 8, "squeezenet": 16,
            "mobilenet": 8}
-
-TUNED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "17179869184",
-         "MALLOC_TOP_PAD_": "268435456"}
-"""glibc's allocator told to keep freed memory: large arrays are not mapped, and their pages zeroed, anew each time."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run as a worker."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("library", choices=sorted(LIBRARIES))
-    parser.add_argument("net", help="a folder of configs/")
+    parser.add_argument("net", help="a folder of configs/; with --weights a prototxt")
     parser.add_argument("what", choices=("train", "infer"))
-    parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--weights", help="run a .caffemodel in the net that a prototxt describes")
+    parser.add_argument("--outputs", help="write what the net makes to this .npz and end; with --weights")
+    parser.add_argument("--once", action="store_true", help="end behind the first step")
     args = parser.parse_args(argv)
-    begin = time.perf_counter()
-    step, imported = LIBRARIES[args.library](args.net, args.what, args.batch, args.threads)
-    step()
-    first = time.perf_counter() - begin
-    for _ in range(2):
-        step()
-    print("ready " + json.dumps({"first_s": first, "peak_mb": (peak_bytes() - imported) / 1e6}), flush=True)
-    for line in sys.stdin:
-        if not line.strip():
-            break
-        times = []
-        for _ in range(int(line)):
-            start = time.perf_counter()
-            step()
-            times.append(time.perf_counter() - start)
-        print(json.dumps(times), flush=True)
-    return 0
-
-
-def peak_bytes() -> int:
-    """The largest resident size this process has had."""
-    return _status("VmHWM")
-
-
-def resident_bytes() -> int:
-    """The resident size of this process."""
-    return _status("VmRSS")
-
-
-def _status(field: str) -> int:
-    try:
-        text = Path("/proc/self/status").read_text(encoding="ascii")
-    except OSError:
-        return 0
-    found = re.search(rf"{field}:\s+(\d+) kB", text)
-    return int(found[1]) * 1024 if found else 0
-
-
-Ready = tuple[Callable[[], object], int]
+    if args.weights:
+        import bench_models
+        return bench_models.work(args.library, args.net, args.weights, args.threads, args.outputs)
+    return serve(lambda: LIBRARIES[args.library](args.net, args.what, args.batch, args.threads), args.once)
 
 
 def plan_of(net: str, phase: str, batch: int) -> Any:
@@ -116,19 +76,20 @@ def netdef_worker(net: str, what: str, batch: int, threads: int) -> Ready:
     os.environ["NETDEF_NUM_THREADS"] = str(threads)
     import netdef.kernels.jit  # noqa: F401
     from netdef.config import schema
+    from netdef.graph.memorytext import peak_bytes
     from netdef.runtime.net import Net
     from netdef.solvers.rules import rules
     from netdef.solvers.update import Update
 
-    imported = resident_bytes()
     plan = plan_of(net, "TRAIN" if what == "train" else "TEST", batch)
+    imported, planned = resident_now(), peak_bytes(plan) or 0
     made = Net(plan, seed=1, keep="outputs", freeze=what != "train")  # as `netdef train` and `predict` do
     start, data = first_layer(plan), inputs_of(plan)
     for top, array in zip(plan.steps[0].node.tops, data, strict=True):
         made.blobs[plan.description.value_name(top)].data[...] = array
     if what == "infer":
         end = score_layer(plan)
-        return lambda: made.forward(start=start, end=end), imported
+        return Ready(lambda: made.forward(start=start, end=end), imported, planned)
     p = schema.new("SolverParameter")
     p.momentum, p.weight_decay = 0.9, 0.0005
     update = Update(made, p, rules()["SGD"])
@@ -138,7 +99,7 @@ def netdef_worker(net: str, what: str, batch: int, threads: int) -> Ready:
         made.forward(start=start)
         made.backward()
         update.apply(1e-4, 0)
-    return step, imported
+    return Ready(step, imported, planned)
 
 
 def torch_worker(net: str, what: str, batch: int, threads: int, last: bool = False, compiled: bool = False) -> Ready:
@@ -149,8 +110,8 @@ def torch_worker(net: str, what: str, batch: int, threads: int, last: bool = Fal
     torch.set_num_threads(threads)
     from bench_torch import PlanModule
 
-    imported = resident_bytes()
     plan = plan_of(net, "TRAIN" if what == "train" else "TEST", batch)
+    imported = resident_now()
     module = PlanModule(plan, None if what == "train" else score_layer(plan))
     form = torch.channels_last if last else torch.contiguous_format
     module = module.to(memory_format=form)
@@ -173,14 +134,14 @@ def torch_worker(net: str, what: str, batch: int, threads: int, last: bool = Fal
         def infer() -> None:
             with torch.inference_mode():
                 run()
-        return infer, imported
+        return Ready(infer, imported)
     optimizer = torch.optim.SGD(module.parameters(), lr=1e-4, momentum=0.9, weight_decay=0.0005)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
         run().backward()
         optimizer.step()
-    return step, imported
+    return Ready(step, imported)
 
 
 def deploy_files(net: str, batch: int, folder: Path) -> tuple[Path, Path]:
@@ -210,38 +171,62 @@ def opencv_worker(net: str, what: str, batch: int, threads: int) -> Ready:
     os.environ["NETDEF_KERNELS"] = "reference"
     cv2 = importlib.import_module("cv2")
     cv2.setNumThreads(threads)
-    plan = plan_of(net, "TEST", batch)
+    data = inputs_of(plan_of(net, "TEST", batch))[0]
     with tempfile.TemporaryDirectory() as folder:
-        files = [str(path) for path in deploy_files(net, batch, Path(folder))]
-        imported = resident_bytes()
-        made = cv2.dnn.readNetFromCaffe(*files)
-    data = inputs_of(plan)[0]
+        _apart("deploy_files", net, batch, folder)
+        imported = resident_now()
+        made = cv2.dnn.readNetFromCaffe(str(Path(folder) / "deploy.prototxt"), str(Path(folder) / "net.caffemodel"))
 
     def infer() -> None:
         made.setInput(data)
         made.forward()
-    return infer, imported
+    return Ready(infer, imported)
 
 
 def pycaffe_worker(net: str, what: str, batch: int, threads: int) -> Ready:
-    """BVLC Caffe through its Python module; training runs its SGDSolver on zeros from Input layers."""
+    """BVLC Caffe through its Python module; training runs its SGDSolver, data and labels lie in Input layers."""
     os.environ["NETDEF_KERNELS"] = "reference"
-    os.environ["OPENBLAS_NUM_THREADS"] = str(threads)
-    caffe = importlib.import_module("caffe")
+    caffe = import_caffe(threads)
+    plan = plan_of(net, "TRAIN" if what == "train" else "TEST", batch)
+    arrays = dict(zip((plan.description.value_name(top) for top in plan.steps[0].node.tops), inputs_of(plan), strict=True))
     with tempfile.TemporaryDirectory() as name:
-        text, weights = deploy_files(net, batch, Path(name))
-        imported = resident_bytes()
+        folder = Path(name)
+        _apart("training_file" if what == "train" else "deploy_files", net, batch, name)
+        imported = resident_now()
         if what == "infer":
-            made = caffe.Net(str(text), str(weights), caffe.TEST)
-            return made.forward, imported
-        solver = Path(name) / "solver.prototxt"
-        solver.write_text(f'net: "{_training_file(net, batch, Path(name))}"\nbase_lr: 1e-4\nlr_policy: "fixed"\nmomentum: 0.9\n'
-                          "weight_decay: 0.0005\nsnapshot: 0\nsnapshot_after_train: false\n", encoding="utf-8")
-        trainer = caffe.SGDSolver(str(solver))
-    return lambda: trainer.step(1), imported
+            made = caffe.Net(str(folder / "deploy.prototxt"), str(folder / "net.caffemodel"), caffe.TEST)
+            step = made.forward
+        else:
+            solver = folder / "solver.prototxt"
+            solver.write_text(f'net: "{folder / "train.prototxt"}"\nbase_lr: 1e-4\nlr_policy: "fixed"\nmomentum: 0.9\n'
+                              "weight_decay: 0.0005\nsnapshot: 0\nsnapshot_after_train: false\n", encoding="utf-8")
+            trainer = caffe.SGDSolver(str(solver))
+            made, step = trainer.net, partial(trainer.step, 1)
+    for blob, array in arrays.items():
+        if blob in made.inputs:
+            made.blobs[blob].data[...] = array
+    return Ready(step, imported)
 
 
-def _training_file(net: str, batch: int, folder: Path) -> Path:
+def import_caffe(threads: int) -> Any:
+    """BVLC Caffe's module, set to compute on the CPU."""
+    os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+    caffe = importlib.import_module("caffe")
+    caffe.set_mode_cpu()
+    return caffe
+
+
+def _apart(function: str, net: str, batch: int, folder: str) -> None:
+    """Call a function of this file in a process of its own, so that what it leaves in memory is not the caller's."""
+    code = ("import pathlib, sys; sys.path.insert(0, sys.argv[1]); import bench_nets; "
+            "getattr(bench_nets, sys.argv[2])(sys.argv[3], int(sys.argv[4]), pathlib.Path(sys.argv[5]))")
+    done = subprocess.run([sys.executable, "-c", code, str(ROOT / "tools"), function, net, str(batch), folder],
+                          capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip().splitlines() or ["no message"])[-1])
+
+
+def training_file(net: str, batch: int, folder: Path) -> Path:
     """The TRAIN net as prototxt, its data layer turned into an Input layer."""
     from netdef.config.load import load_net
     from netdef.config.write import to_prototxt
@@ -265,6 +250,7 @@ LIBRARIES: dict[str, Callable[[str, str, int, int], Ready]] = {
     "torch": torch_worker,
     "torch-last": partial(torch_worker, last=True),
     "torch-compile": partial(torch_worker, compiled=True),
+    "torch-compile-last": partial(torch_worker, last=True, compiled=True),
     "opencv": opencv_worker,
     "pycaffe": pycaffe_worker,
 }
