@@ -5,7 +5,6 @@ of the pass: any thread makes the same pictures, and one operation more leaves t
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,7 +66,7 @@ class Augment:
         if not self.train:
             if self.size is None:
                 return images
-            return np.stack([resized(image, *self.size) for image in images])
+            return resized_all(images, *self.size)
         made = [np.asarray(image) for image in images]
         for op, function in _OPS.items():
             if self.options.HasField(op):
@@ -135,13 +134,12 @@ _OPS = {"affine": Augment.affine, "resized_crop": Augment.resized_crop, "flip": 
 
 def resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """A picture (C, H, W) at another size, bilinear."""
-    return np.ascontiguousarray(resize(image.transpose(1, 2, 0), height, width).transpose(2, 0, 1))
+    return resize(image.transpose(1, 2, 0), height, width).transpose(2, 0, 1)
 
 
-def resized_all(images: Images, height: int, width: int) -> np.ndarray:
-    """Pictures of any sizes as one array (N, C, height, width)."""
-    made: Sequence[np.ndarray] = [resized(image, height, width) for image in images]
-    return np.stack(made)
+def resized_all(images: Images, height: int, width: int) -> list[np.ndarray]:
+    """Pictures of any sizes at one."""
+    return [resized(image, height, width) for image in images]
 
 
 def _between(u: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -99,4 +99,6 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _SAFE:
             raise pickle.UnpicklingError(f"the pickle names {module}.{name}, which is not loaded")
+        if hasattr(np, "_core"):  # NumPy 2 moved it, and the published files are of 2010
+            module = module.replace("numpy.core.", "numpy._core.")
         return super().find_class(module, name)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from netdef import kernels as K
-from netdef.data.voc import Boxes
+from netdef.data.boxes import Boxes
 from netdef.errors import FieldError
 from netdef.kernels.reference.boxes import box_areas
 from netdef.rng import Stream
@@ -37,6 +37,8 @@ def draw_crop(samplers: Sequence[Any], boxes: np.ndarray, stream: Stream) -> tup
     """One crop for a picture with these boxes (B, 4), by BatchSampler messages; the whole picture where none fits."""
     found: list[np.ndarray] = []
     for sampler in samplers:
+        if not sampler.use_original_image:
+            continue  # SSD draws nothing then
         crops = _crops(sampler, stream)
         fits = crops[_fulfils(sampler.sample_constraint, crops, boxes)]
         found += list(fits[: sampler.max_sample] if sampler.HasField("max_sample") else fits)
@@ -90,7 +92,7 @@ def crop_boxes(boxes: Boxes, crop: Sequence[float], emit: Any = None) -> Boxes:
         keep &= ((centre >= 0) & (centre <= 1)).all(axis=1)
     elif emit is not None:
         keep &= box_areas(inside) > emit.emit_overlap * box_areas(corners)
-    return Boxes(boxes.label[keep], inside[keep], boxes.difficult[keep])
+    return boxes._replace(corners=inside).where(keep)
 
 
 def cut(picture: np.ndarray, crop: Sequence[float]) -> np.ndarray:

@@ -1,12 +1,15 @@
 """Datum: the record of Caffe's databases, as bytes -> array and label."""
 from __future__ import annotations
 
+import functools
 import io
-import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from netdef.data.images import check_pixels, read_image
+from netdef.data.later import Later, jpeg
 from netdef.errors import DataError
 
 
@@ -39,30 +42,52 @@ def parse(raw: bytes, decoding: Decoding) -> tuple[np.ndarray, int]:
     return values.reshape(shape), datum.label
 
 
+def parse_later(raw: bytes, decoding: Decoding, bad: Callable[[ValueError], DataError]) -> tuple[np.ndarray | Later, int]:
+    """As ``parse``; a coloured JPEG is decoded when it is asked for, and ``bad`` makes the error of one that cannot be."""
+    datum = _message(raw)
+    if datum.encoded and not decoding.force_gray:
+        found = jpeg(datum.data, decoding.force_color, bad)
+        if found is not None:
+            return found, datum.label
+    return parse(raw, decoding)
+
+
+def is_encoded(raw: bytes) -> bool:
+    """Whether a serialized Datum holds a picture file. Raises ValueError."""
+    return bool(_message(raw).encoded)
+
+
 def label_of(raw: bytes) -> int:
     """The label of a serialized Datum, whose picture is not decoded. Raises ValueError."""
     return int(_message(raw).label)
 
 
 def _message(raw: bytes) -> Any:
-    from google.protobuf.message import DecodeError  # protobuf loads with the first database
+    if raw[:1] == b"\n":  # field 1 holds bytes: SSD's AnnotatedDatum
+        raise ValueError("expected a Datum, the record is a picture with boxes; the type AnnotatedData reads such databases")
+    made, bad = _schema()
+    try:
+        return made.FromString(raw)
+    except bad as error:
+        raise ValueError(f"expected a Datum, the {len(raw)} bytes do not parse") from error
+
+
+@functools.cache
+def _schema() -> tuple[Any, type[Exception]]:
+    """Datum's class, and what it raises; protobuf loads with the first database."""
+    from google.protobuf.message import DecodeError
 
     from netdef.config import schema
 
-    datum: Any = schema.new("Datum")
-    try:
-        datum.ParseFromString(raw)
-    except DecodeError as error:
-        raise ValueError(f"expected a Datum, the {len(raw)} bytes do not parse") from error
-    return datum
+    return schema.message_class("Datum"), DecodeError
 
 
 def decode_image(raw: bytes, decoding: Decoding = AS_STORED) -> np.ndarray:
     """A picture file's bytes as uint8 (C, H, W): grey has one channel, colour three in the order blue, green, red, and
     a picture with transparency four (blue, green, red, alpha), unless ``decoding`` forces one or three.
 
-    Raises ValueError for bytes that are no picture or (unless forced) have more than 8 bits a channel, DataError without
-    Pillow.
+    The array may be a view, and read-only. Raises ValueError for bytes that are no picture or (unless forced) have more than 8
+    bits a channel, DataError without Pillow.
     """
     if decoding.force_color or decoding.force_gray:
         return _decode_as(raw, decoding.force_color)
@@ -72,27 +97,23 @@ def decode_image(raw: bytes, decoding: Decoding = AS_STORED) -> np.ndarray:
         message = "encoded records need Pillow, which is not installed"
         raise DataError(message, hint="pip install netdef[data]") from error
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(raw)) as picture:
-                mode = _mode(picture)
-                pixels = np.asarray(picture if picture.mode == mode else picture.convert(mode))
+        with Image.open(io.BytesIO(raw)) as picture:
+            check_pixels(picture)
+            mode = _mode(picture)
+            pixels = np.asarray(picture if picture.mode == mode else picture.convert(mode))
     except UnidentifiedImageError as error:
         raise ValueError(f"encoded, but the {len(raw)} bytes are no picture") from error
     except (OSError, SyntaxError, EOFError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"the encoded picture cannot be read: {error}") from error
     if pixels.ndim == 2:
         return pixels[None]
-    order = (2, 1, 0, 3)[: pixels.shape[2]]
-    return np.ascontiguousarray(pixels[:, :, order].transpose(2, 0, 1))
+    return (pixels[:, :, ::-1] if pixels.shape[2] == 3 else pixels[:, :, (2, 1, 0, 3)]).transpose(2, 0, 1)
 
 
 def _decode_as(raw: bytes, color: bool) -> np.ndarray:
     """In three channels or one, as picture files are read. Raises ValueError, DataError without a reader."""
-    from netdef.data.images import read_image
-
     try:
-        return np.ascontiguousarray(read_image(raw, color).transpose(2, 0, 1))
+        return read_image(raw, color).transpose(2, 0, 1)
     except DataError as error:
         if error.hint:  # what to install
             raise

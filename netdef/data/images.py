@@ -1,19 +1,20 @@
-"""Pictures: from files to arrays of bytes, and from one size to another.
+"""Pictures: from files to arrays of bytes, and (``resize``) from one size to another.
 
-Arrays are uint8 (H, W, C), C being 3 in the order blue, green, red, or 1 (grey): what Caffe's data layers work on. Sizes
-are changed by ``resize``, which is done here, so that the result depends on no library.
+Arrays are uint8 (H, W, C), C being 3 in the order blue, green, red, or 1 (grey): what Caffe's data layers work on.
 """
 from __future__ import annotations
 
 import io
 import os
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from netdef.data.resize import resize
 from netdef.errors import DataError, did_you_mean
+
+__all__ = ["SUFFIXES", "find_images", "read_image", "resize"]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
@@ -22,45 +23,25 @@ def read_image(source: str | os.PathLike[str] | bytes, color: bool = True) -> np
     """A picture file, or its bytes, as uint8 (H, W, 3) in the order blue, green, red; (H, W, 1) without ``color``.
 
     The picture is turned as its EXIF tag says, transparency is dropped, and of 16 bits a channel the upper 8 are kept,
-    as OpenCV's imread does. Read by Pillow, or by OpenCV where only that is installed. Raises DataError with the path.
+    as OpenCV's imread does. Read by Pillow, or by OpenCV where only that is installed. The array may be a view, and read-only.
+    Raises DataError with the path.
     """
     where = None if isinstance(source, bytes) else os.fspath(source)
-    if isinstance(source, bytes):
-        raw = source
-    else:
-        try:
-            with open(source, "rb") as file:
-                raw = file.read()
-        except OSError as error:
-            raise DataError(f"cannot read the picture: {error.strerror or error}", where=where,
-                            hint=_near(os.fspath(source))) from error
+    raw = source if isinstance(source, bytes) else read_file(source)
     try:
         return _decode(raw, color)
     except ValueError as error:
         raise DataError(str(error), where=where) from error
 
 
-def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The picture (H, W, C) at another size, without regard to its proportions; of the same dtype.
-
-    Bilinear, with the centres of the corner pixels half a pixel from the edge: the rule of OpenCV's INTER_LINEAR, of
-    which the result differs by at most one grey level. Like it, it looks at no more than four pixels for each new one,
-    so that a picture made much smaller is sampled and not averaged. Raises DataError where a size is below 1.
-    """
-    if min(height, width, *image.shape[:2]) < 1:
-        raise DataError(f"cannot resize a picture of {image.shape[0]}x{image.shape[1]} to {height}x{width} pixels")
-    if image.shape[:2] == (height, width):
-        return image.copy()
-    kind = np.float64 if image.dtype == np.float64 else np.float32
-    low, high, share = _taps(image.shape[0], height)
-    rows = image[low].astype(kind)
-    rows += share.astype(kind)[:, None, None] * (image[high].astype(kind) - rows)
-    low, high, share = _taps(image.shape[1], width)
-    made = rows[:, low]
-    made += share.astype(kind)[:, None] * (rows[:, high] - made)
-    if image.dtype.kind in "iu":
-        made = np.floor(made + 0.5)
-    return made.astype(image.dtype, copy=False)
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a picture file. Raises DataError with the path."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        name = os.fspath(path)
+        raise DataError(f"cannot read the picture: {error.strerror or error}", where=name, hint=_near(name)) from error
 
 
 def find_images(paths: Iterable[str]) -> list[str]:
@@ -82,39 +63,49 @@ def find_images(paths: Iterable[str]) -> list[str]:
     return found
 
 
-def _taps(old: int, new: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each new pixel along an axis: the two old ones around its centre, and the share of the second."""
-    at = (np.arange(new) + 0.5) * (old / new) - 0.5
-    at = np.clip(at, 0, old - 1)
-    low = np.floor(at).astype(np.intp)
-    return low, np.minimum(low + 1, old - 1), at - low
-
-
 def _decode(raw: bytes, color: bool) -> np.ndarray:
     """The bytes of a picture file as (H, W, C). Raises ValueError with what is wrong, DataError without a reader."""
     try:
         from PIL import Image
     except ImportError:
         return _decode_with_opencv(raw, color)
-    from PIL import ImageOps, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
     if not raw:
         raise ValueError("the picture is empty")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(raw)) as picture:
-                if not color:
-                    picture.draft("L", picture.size)  # a JPEG holds its grey: taken as it is, as OpenCV does
-                turned = ImageOps.exif_transpose(_eight_bits(picture))
-                by_libpng = not color and picture.format == "PNG" and turned.mode not in ("1", "L", "LA")
-                pixels = np.asarray(turned.convert("RGB" if color or by_libpng else "L"))
-                pixels = _gray_of_png(pixels) if by_libpng else pixels
+        with Image.open(io.BytesIO(raw)) as picture:
+            check_pixels(picture)
+            if not color:
+                picture.draft("L", picture.size)  # a JPEG holds its grey: taken as it is, as OpenCV does
+            turned = _turned(_eight_bits(picture))
+            by_libpng = not color and picture.format == "PNG" and turned.mode not in ("1", "L", "LA")
+            mode = "RGB" if color or by_libpng else "L"
+            pixels = np.asarray(turned if turned.mode == mode else turned.convert(mode))
+            pixels = _gray_of_png(pixels) if by_libpng else pixels
     except UnidentifiedImageError as error:
         raise ValueError(f"the {len(raw)} bytes are no picture that can be read") from error
     except (OSError, SyntaxError, EOFError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"the picture cannot be read: {error}") from error
-    return np.ascontiguousarray(pixels[:, :, ::-1]) if color else pixels[:, :, None]
+    return pixels[:, :, ::-1] if color else pixels[:, :, None]
+
+
+def check_pixels(picture: Any) -> None:
+    """Raise ValueError for an opened picture of Pillow's that has more pixels than its limit, before they are decoded."""
+    from PIL import Image
+
+    width, height = picture.size
+    if Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS:
+        raise ValueError(f"the picture cannot be read: {width}x{height} pixels exceed the limit of {Image.MAX_IMAGE_PIXELS}")
+
+
+def _turned(picture: Any) -> Any:
+    """The picture as its EXIF tag says that it is to be held; the same one where that is as it lies."""
+    if picture.getexif().get(0x0112, 1) == 1:
+        return picture
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(picture)
 
 
 def _gray_of_png(pixels: np.ndarray) -> np.ndarray:

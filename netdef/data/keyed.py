@@ -6,8 +6,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from netdef.data.datum import Decoding, label_of, parse
-from netdef.data.source import Images, Peek, Records, Shape, stacked
+from netdef.data.datum import Decoding, is_encoded, label_of, parse, parse_later
+from netdef.data.later import Later
+from netdef.data.source import Images, Peek, Records, Shape, check_channels, stacked
 from netdef.errors import DataError
 
 
@@ -60,7 +61,9 @@ class DatumSource(Records):
             self._count = cursor.count()
             if not cursor.first():
                 raise DataError("the database has no records", where=name)
-            array, _ = self._parse(Raw(0, *cursor.item()))
+            first = Raw(0, *cursor.item())
+            array, _ = self._parse(first)
+            self._encoded = self._is_encoded(first)
         except BaseException:
             self.close()
             raise
@@ -102,7 +105,19 @@ class DatumSource(Records):
         for i, raw in enumerate(fetched):
             array, labels[i] = self._parse(raw)
             arrays.append(array)
-        return stacked(arrays, self.shape, ragged, [_who(raw) for raw in fetched], self.name), labels
+        return stacked(arrays, self.shape, ragged, lambda i: _who(fetched[i]), self.name), labels
+
+    def later(self, fetched: list[Raw]) -> tuple[Images | list[np.ndarray | Later], np.ndarray]:
+        """See Source."""
+        if not (fetched and self._encoded):
+            return self.assemble(fetched, ragged=True)
+        made: list[np.ndarray | Later] = []
+        labels = np.empty(len(fetched), np.int32)
+        for i, raw in enumerate(fetched):
+            array, labels[i] = self._parse_later(raw)
+            made.append(array)
+        check_channels(made, self.shape, lambda i: _who(fetched[i]), self.name)
+        return made, labels
 
     def labels(self) -> np.ndarray:
         """See Source; reads every record once, without decoding pictures."""
@@ -112,7 +127,7 @@ class DatumSource(Records):
         for index, key in enumerate(keys):
             raw = Raw(index, key, cursor.value(key))
             try:
-                found[index] = label_of(raw.value)
+                found[index] = self._label(raw)
             except ValueError as error:
                 raise self._bad(raw, error) from error
         return found
@@ -181,8 +196,23 @@ class DatumSource(Records):
         except ValueError as error:
             raise self._bad(raw, error) from error
 
+    def _parse_later(self, raw: Raw) -> tuple[np.ndarray | Later, int]:
+        """As ``_parse``, pictures decoded when they are asked for."""
+        try:
+            return parse_later(raw.value, self._decoding, lambda error: self._bad(raw, error))
+        except ValueError as error:
+            raise self._bad(raw, error) from error
+
+    def _label(self, raw: Raw) -> int:
+        """The label of a record, whose picture is not decoded. Raises ValueError."""
+        return label_of(raw.value)
+
+    def _is_encoded(self, raw: Raw) -> bool:
+        """Whether the record holds a picture file."""
+        return is_encoded(raw.value)
+
     def _bad(self, raw: Raw, error: ValueError) -> DataError:
-        return DataError(f"{_who(raw)}: {error}", where=self.name)
+        return DataError(f"{_who(raw)}: {error}", where=self.name, hint="netdef data check finds all such records")
 
 
 def _who(raw: Raw) -> str:

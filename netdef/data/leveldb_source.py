@@ -28,11 +28,13 @@ _lock = threading.Lock()
 
 def open_leveldb(source: str, decoding: Decoding) -> DatumSource:
     """The LevelDB in folder ``source``; raises DataError where it cannot be opened."""
-    return DatumSource(source, "leveldb", _LevelCursor(source), decoding)
+    return DatumSource(source, "leveldb", LevelCursor(source), decoding)
 
 
-class _LevelCursor:
+class LevelCursor:
     """A raw iterator over a LevelDB; see netdef.data.keyed.Cursor."""
+
+    _closed = True
 
     def __init__(self, source: str) -> None:
         try:
@@ -44,38 +46,45 @@ class _LevelCursor:
         self._source = source
         self._path = os.path.realpath(source)
         self._error: type[Exception] = plyvel.Error
-        self._closed = False
         with _lock:
             shared = _shared.get(self._path)
             db = shared.db if shared else self._call(lambda: plyvel.DB(source, create_if_missing=False))
             _shared[self._path] = _Shared(db, shared.users + 1 if shared else 1)
         self._db: Any = db
         self._iterator: Any = self._db.raw_iterator()
+        self._closed = False
 
     def first(self) -> bool:
+        """See Cursor."""
         self._call(self._iterator.seek_to_first)
         return self._valid()
 
     def next(self) -> bool:
+        """See Cursor."""
         self._call(self._iterator.next)
         return self._valid()
 
     def item(self) -> tuple[bytes, bytes]:
+        """See Cursor."""
         return self._call(self._iterator.item)
 
     def keys(self) -> list[bytes]:
+        """See Cursor."""
         return self._call(lambda: list(self._db.iterator(include_value=False)))
 
     def value(self, key: bytes) -> bytes:
+        """See Cursor."""
         found: bytes | None = self._call(lambda: self._db.get(key))
         if found is None:
             raise DataError(f"key {key!r} was listed, but is not there", where=self._source, hint="the database is damaged")
         return found
 
     def count(self) -> int | None:
+        """See Cursor."""
         return None
 
     def close(self) -> None:
+        """See Cursor."""
         if self._closed:
             return
         self._closed = True
@@ -87,6 +96,10 @@ class _LevelCursor:
             else:
                 del _shared[self._path]
                 db.close()
+
+    def __del__(self) -> None:
+        """A cursor that nobody closed lets go of its files when nobody holds it any more."""
+        self.close()
 
     def _valid(self) -> bool:
         return bool(self._call(self._iterator.valid))

@@ -38,7 +38,7 @@ _lock = threading.Lock()  # sources are opened and closed on prefetch threads to
 
 def open_lmdb(source: str, decoding: Decoding) -> DatumSource:
     """The LMDB in folder (or file) ``source``; raises DataError where it is missing, none, or damaged."""
-    return DatumSource(source, "lmdb", _LmdbCursor(source), decoding)
+    return DatumSource(source, "lmdb", LmdbCursor(source), decoding)
 
 
 def data_file(source: str) -> str:
@@ -76,51 +76,64 @@ def _meta(raw: bytes) -> tuple[int, ...] | None:
     return found if sound and found[4] & (found[4] - 1) == 0 else None
 
 
-class _LmdbCursor:
+class LmdbCursor:
     """A cursor in a read transaction of its own; see netdef.data.keyed.Cursor."""
+
+    _closed = True
 
     def __init__(self, source: str) -> None:
         self._source = source
         self._path = os.path.realpath(data_file(source))
         self._env = _acquire(source, self._path)
-        self._closed = False
         try:
             self._transaction = self._call(self._env.begin)
             self._cursor = self._call(self._transaction.cursor)
         except BaseException:
             _release(self._path)
             raise
+        self._closed = False
 
     def first(self) -> bool:
+        """See Cursor."""
         return self._call(self._cursor.first)
 
     def next(self) -> bool:
+        """See Cursor."""
         return self._call(self._cursor.next)
 
     def item(self) -> tuple[bytes, bytes]:
+        """See Cursor."""
         return self._call(self._cursor.item)
 
     def keys(self) -> list[bytes]:
+        """See Cursor."""
         def read() -> list[bytes]:
             with self._transaction.cursor() as cursor:
                 return list(cursor.iternext(keys=True, values=False))
         return self._call(read)
 
     def value(self, key: bytes) -> bytes:
+        """See Cursor."""
         found: bytes | None = self._call(lambda: self._transaction.get(key))
         if found is None:
             raise DataError(f"key {key!r} was listed, but is not there", where=self._source, hint="the file is damaged")
         return found
 
     def count(self) -> int | None:
+        """See Cursor."""
         return int(self._call(self._env.stat)["entries"])
 
     def close(self) -> None:
+        """See Cursor."""
         if not self._closed:
             self._closed = True
             self._cursor.close()
             self._transaction.abort()
             _release(self._path)
+
+    def __del__(self) -> None:
+        """A cursor that nobody closed lets go of its file when nobody holds it any more."""
+        self.close()
 
     def _call(self, function: Callable[[], Any]) -> Any:
         """Call into LMDB; its errors become DataErrors."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from netdef.data.builtin import PREFIX, open_builtin
 from netdef.data.datum import Decoding
+from netdef.data.keyed import Cursor
 from netdef.data.source import Peek, Source
 from netdef.data.spelling import KINDS, Spelling, parse
 from netdef.errors import DataError, did_you_mean
@@ -64,7 +65,7 @@ def _parsed(source: str | os.PathLike[str], backend: str | None, force_color: bo
     spelling = parse(name)
     if spelling is None or spelling.kind in ("lmdb", "leveldb"):
         path = name if spelling is None else spelling.paths[0]
-        kind = _kind(path, backend if spelling is None else spelling.kind.upper()).lower()
+        kind = kind_of_database(path, backend if spelling is None else spelling.kind.upper()).lower()
         return Spelling(path, kind, (path,), (), force_gray, force_color)
     if backend is not None:
         raise DataError(f"backend {backend} is for databases, and the source is of kind '{spelling.kind}'", where=name,
@@ -82,6 +83,17 @@ def open_database(spelling: Spelling) -> Source:
     return opened
 
 
+def open_cursor(path: str, kind: str) -> Cursor:
+    """A cursor over the raw records of a database of this kind ("lmdb", "leveldb"). Raises DataError."""
+    if kind == "lmdb":
+        from netdef.data.lmdb_source import LmdbCursor
+
+        return LmdbCursor(path)
+    from netdef.data.leveldb_source import LevelCursor
+
+    return LevelCursor(path)
+
+
 def _function(name: str) -> Callable[[Spelling], Any]:
     """``idx.open_idx`` of this package, imported when it is needed."""
     module, _, function = name.partition(".")
@@ -89,7 +101,7 @@ def _function(name: str) -> Callable[[Spelling], Any]:
     return found
 
 
-def _kind(path: str, backend: str | None) -> str:
+def kind_of_database(path: str, backend: str | None) -> str:
     """"LMDB" or "LEVELDB": what lies at ``path``; raises DataError where nothing does or ``backend`` says otherwise."""
     if backend is not None and backend not in BACKENDS:
         raise DataError(f"unknown backend '{backend}'", where=path, hint=did_you_mean(backend, BACKENDS))

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from netdef.data.images import SUFFIXES, read_image
+from netdef.data.images import SUFFIXES, read_file, read_image
 from netdef.data.labels import read_labels
-from netdef.data.source import Images, Peek, Records, Shape, stacked
+from netdef.data.later import Later, jpeg
+from netdef.data.source import Images, Peek, Records, Shape, check_channels, stacked
 from netdef.data.spelling import Spelling
 from netdef.errors import DataError, did_you_mean
 
@@ -58,7 +59,13 @@ class PictureSource(Records):
     def assemble(self, fetched: list[int], ragged: bool = False) -> tuple[Images, np.ndarray]:
         """See Source."""
         arrays = [self._read(index) for index in fetched]
-        return stacked(arrays, self.shape, ragged, [self.where(i) for i in fetched], self.name), self.pictures.labels[fetched]
+        return stacked(arrays, self.shape, ragged, lambda i: self.where(fetched[i]), self.name), self.pictures.labels[fetched]
+
+    def later(self, fetched: list[int]) -> tuple[list[np.ndarray | Later], np.ndarray]:
+        """See Source."""
+        made = [self._later(index) for index in fetched]
+        check_channels(made, self.shape, lambda i: self.where(fetched[i]), self.name)
+        return made, self.pictures.labels[fetched]
 
     def where(self, index: int) -> str:
         """See Source."""
@@ -80,13 +87,29 @@ class PictureSource(Records):
 
     def _read(self, index: int) -> np.ndarray:
         """The picture (C, H, W). Raises DataError that names the record, and the line of its list."""
+        path = self.path(index)
         try:
-            return np.ascontiguousarray(read_image(self.path(index), not self.gray).transpose(2, 0, 1))
+            return read_image(path, not self.gray).transpose(2, 0, 1)
         except DataError as error:
-            lines = self.pictures.lines
-            where = f"{self.name}:{lines[index]}" if lines else self.name
-            place = f" '{self.path(index)}'" if error.where else ""
-            raise DataError(f"record {index}: {error.message}{place}", where=where, hint=error.hint) from error
+            raise self._bad(index, path, error) from error
+
+    def _later(self, index: int) -> np.ndarray | Later:
+        """As ``_read``, decoded when it is asked for."""
+        path = self.path(index)
+        try:
+            raw = read_file(path)
+            found = None if self.gray else jpeg(raw, True, lambda e: self._bad(index, path, DataError(str(e), where=path)))
+            return read_image(raw, not self.gray).transpose(2, 0, 1) if found is None else found
+        except DataError as error:
+            error.where = path
+            raise self._bad(index, path, error) from error
+
+    def _bad(self, index: int, path: str, error: DataError) -> DataError:
+        """The error about a picture, with the number of the record and the line that names it."""
+        lines = self.pictures.lines
+        place = f" '{path}'" if error.where else ""
+        return DataError(f"record {index}: {error.message}{place}", where=f"{self.name}:{lines[index]}" if lines else self.name,
+                         hint=error.hint or "netdef data check finds all such records")
 
 
 def open_folder(spelling: Spelling) -> PictureSource:

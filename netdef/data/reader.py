@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import threading
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from netdef.data.augment import Augment, resized_all
+from netdef.data.augment import Augment
+from netdef.data.later import resized, window
 from netdef.data.order import Order
 from netdef.data.source import Images, Shape, Source
 from netdef.data.transforms import Transformer
@@ -55,13 +57,14 @@ class Steps(NamedTuple):
 class Reader:
     """Makes batches of ``size`` records of a source; ``make`` may be called by several threads at once.
 
-    ``name`` is the layer's: it keys the random draws.
+    ``name`` is the layer's: it keys the random draws. ``new`` gives the arrays that batches are written into.
     """
 
-    def __init__(self, source: Source, order: Order, steps: Steps, size: int, name: str,
-                 dtype: str | np.dtype = "float32") -> None:
+    def __init__(self, source: Source, order: Order, steps: Steps, size: int, name: str, dtype: str | np.dtype = "float32",
+                 new: Callable[[tuple[int, ...]], np.ndarray] | None = None) -> None:
         self.source, self.order, self.steps, self.size, self.name = source, order, steps, size, name
         self.dtype = np.dtype(dtype)
+        self._new = new or (lambda shape: np.empty(shape, self.dtype))
         self._lock = threading.RLock()  # only one thread may fetch, or count
 
     def make(self, job: Job) -> tuple[np.ndarray, np.ndarray]:
@@ -69,15 +72,21 @@ class Reader:
         positions = self.order.positions(job.seed, job.position, self.size)
         with self._lock:
             fetched = self.source.fetch(positions)
-        images, labels = self.source.assemble(fetched, self.steps.ragged)
-        self._check_labels(labels, job)
         steps = self.steps
+        images: Any
+        if steps.ragged and steps.augment is None:
+            images, labels = self.source.later(fetched)
+        else:
+            images, labels = self.source.assemble(fetched, steps.ragged)
+        self._check_labels(labels, job)
         if steps.resize is not None:
-            images = resized_all(images, *steps.resize)
+            images = [resized(image, *steps.resize) for image in images]
         if steps.augment is not None:
+            if steps.resize is not None:
+                images = [window(image, (0, 0, *steps.resize)) for image in images]
             images = steps.augment(images, job.seed, job.iteration)
         shape = self._shape(images, job)
-        out = np.empty((self.size, *shape), self.dtype)
+        out = self._new((self.size, *shape))
         steps.transformer(images, Stream(job.seed, self.name, job.iteration), out)
         return out, labels.astype(self.dtype)
 

@@ -1,12 +1,13 @@
 """What every data source offers (``Source``), the base class that gives most of it, and the source over arrays in memory."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from netdef.data.later import Later
 from netdef.errors import DataError
 
 Shape = tuple[int, int, int]
@@ -63,9 +64,9 @@ class Source(Protocol):
         """``count`` records from number ``start`` on, going round at the end (``start`` may lie beyond it).
 
         Returns an array (count, C, H, W) and labels (count, *label_shape): int32 class numbers or float32 targets.
-        Records of different sizes are a DataError, or with ``ragged`` give a list of arrays; records of different
-        numbers of channels are always one. Reading on where the last batch ended is fast; any other start may mean
-        stepping there.
+        Records of different sizes are a DataError, or with ``ragged`` give a list of arrays (and so may decoded pictures of
+        one size); records of different numbers of channels are always a DataError.
+        Reading on where the last batch ended is fast; any other start may mean stepping there.
         """
 
     def take(self, positions: Sequence[int] | np.ndarray, ragged: bool = False) -> tuple[Images, np.ndarray]:
@@ -76,6 +77,9 @@ class Source(Protocol):
 
     def assemble(self, fetched: Any, ragged: bool = False) -> tuple[Images, np.ndarray]:
         """The second step of ``take``, which may run on any thread. Raises DataError."""
+
+    def later(self, fetched: Any) -> tuple[Images | list[np.ndarray | Later], np.ndarray]:
+        """As ``assemble`` with ``ragged``, but pictures may be decoded when they are asked for."""
 
     def labels(self) -> np.ndarray:
         """The labels of all records, (N, *label_shape); may mean reading everything once."""
@@ -136,6 +140,10 @@ class Records:
         """See Source."""
         return self.assemble(self.fetch(positions), ragged)
 
+    def later(self, fetched: Any) -> tuple[Images | list[np.ndarray | Later], np.ndarray]:
+        """As ``assemble`` with ``ragged``, but pictures may be decoded when they are asked for."""
+        return self.assemble(fetched, ragged=True)
+
     def where(self, index: int) -> str:
         """See Source."""
         return f"record {index}"
@@ -185,22 +193,31 @@ class ArraySource(Records):
         return self.images[index], self._labels[index]
 
 
-def stacked(arrays: list[np.ndarray], shape: Shape, ragged: bool, who: list[str], name: str) -> Images:
-    """Decoded records (C, H, W) as one array, or as they are where ``ragged`` and they differ in size.
+def check_channels(arrays: Sequence[np.ndarray | Later], shape: Shape, who: Callable[[int], str], name: str) -> None:
+    """Raise DataError for records with another number of channels than the source's first."""
+    for place, array in enumerate(arrays):
+        if array.shape[0] != shape[0]:
+            raise DataError(f"{who(place)}: expected {shape[0]} channels, as in the first record, got {array.shape[0]}",
+                            where=name, hint="force_color or force_gray in transform_param makes encoded pictures alike")
 
-    ``shape`` is that of the source's first record, ``who`` what messages call each record. Raises DataError.
+
+def stacked(arrays: list[np.ndarray], shape: Shape, ragged: bool, who: Callable[[int], str], name: str) -> Images:
+    """Decoded records (C, H, W) as one array; as they are where ``ragged`` and they differ in size, or are views of pictures
+    that would be copied for nothing.
+
+    ``shape`` is that of the source's first record, ``who`` what messages call the record at a place. Raises DataError.
     """
-    for array, record in zip(arrays, who, strict=True):
-        if ragged and array.shape[0] != shape[0]:
-            raise DataError(f"{record}: expected {shape[0]} channels, as in the first record, got {array.shape[0]}", where=name,
-                            hint="force_color or force_gray in transform_param makes encoded pictures alike")
-        if not ragged and array.shape != arrays[0].shape:
-            raise DataError(f"{record}: expected the size of the batch's first record, {x(arrays[0].shape)}, got "
-                            f"{x(array.shape)}", where=name,
-                            hint="new_height and new_width, or crop_size, bring pictures to one size")
-    alike = all(a.shape == arrays[0].shape and a.dtype == arrays[0].dtype for a in arrays)
     if not arrays:
         return np.empty((0, *shape), np.uint8)
+    first = arrays[0]
+    if ragged:
+        check_channels(arrays, shape, who, name)
+    for place, array in enumerate(arrays):
+        if not ragged and array.shape != first.shape:
+            raise DataError(f"{who(place)}: expected the size of the batch's first record, {x(first.shape)}, got "
+                            f"{x(array.shape)}", where=name,
+                            hint="new_height and new_width, or crop_size, bring pictures to one size")
+    alike = all(a.shape == first.shape and a.dtype == first.dtype and a.flags.c_contiguous for a in arrays)
     return arrays if ragged and not alike else np.stack(arrays)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from netdef.config import blobproto
 from netdef.config.wire import WireError
+from netdef.data.later import Later, window
 from netdef.errors import DataError, FieldError, Span
 from netdef.rng import Stream
 
@@ -89,7 +90,7 @@ class Transformer:
 
     def __call__(
         self,
-        images: np.ndarray | Sequence[np.ndarray],
+        images: np.ndarray | Sequence[np.ndarray | Later],
         stream: Stream | None = None,
         out: np.ndarray | None = None,
     ) -> np.ndarray:
@@ -99,17 +100,19 @@ class Transformer:
         columns for the whole batch, then the flips. ``out`` (N, C, H', W') receives the result and is returned; without
         it the result is a new float32 array. The input is never written.
         """
-        if not isinstance(images, np.ndarray):
+        if not isinstance(images, np.ndarray) and len({image.shape for image in images}) != 1:
             return self._ragged(images, stream, out)
         count = len(images)
-        shape = self.output_shape(images.shape[1:])
+        first = images.shape[1:] if isinstance(images, np.ndarray) else images[0].shape
+        shape = self.output_shape((first[0], first[1], first[2]))
         if out is None:
             out = np.empty((count, *shape), np.float32)
         elif out.shape != (count, *shape):
             raise ValueError(f"expected out of shape {(count, *shape)}, got {out.shape}")
-        rows, columns = self._places(images.shape[2:], count, stream)
-        self._subtract_and_scale(self._cut(images, rows, columns), self._mean_at(rows, columns), out)
-        self._flip(out, stream)
+        if isinstance(images, np.ndarray) and not self.crop_size and not self.mirror:
+            self._subtract_and_scale(images, self._mean_at(0, 0), out)
+        elif count:
+            self._each(images, stream, out)
         return out
 
     @property
@@ -129,41 +132,39 @@ class Transformer:
             message = f"expected 1 or {channels} mean_value (one for each channel), got {self.mean_values.size}"
             raise FieldError(message, where=self.where)
 
-    def _places(
-        self, size: Sequence[int], count: int, stream: Stream | None
-    ) -> tuple[int | np.ndarray, int | np.ndarray]:
-        """Row and column where each crop begins: one for all, or arrays (N,)."""
+    def _each(self, images: np.ndarray | Sequence[np.ndarray | Later], stream: Stream | None, out: np.ndarray) -> None:
+        """Item by item, straight into ``out``: nothing is copied but what the crop keeps."""
+        count, crop = len(images), self.crop_size
+        rows, columns = self._places(images[0].shape[1:], count, stream)
+        flips = _needed(stream).bernoulli(0.5, (count,)) if self.mirror else np.zeros(count, bool)
+        for image, row, column, flip, place in zip(images, rows.tolist(), columns.tolist(), flips.tolist(), out, strict=True):
+            size = (crop, crop) if crop else (image.shape[1], image.shape[2])
+            image = window(image, (row, column, *size))
+            mean = self._mean_at(row, column)
+            if flip:
+                image = image[:, :, ::-1]
+                mean = mean[:, :, ::-1] if mean is not None else None
+            self._subtract_and_scale(image, mean, place)
+
+    def _places(self, size: Sequence[int], count: int, stream: Stream | None) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column where each crop begins, arrays (N,)."""
         crop = self.crop_size
         if not crop:
-            return 0, 0
+            return np.zeros(count, np.int64), np.zeros(count, np.int64)
         spare = size[0] - crop, size[1] - crop
         if not self.train:
-            return spare[0] // 2, spare[1] // 2
+            return np.full(count, spare[0] // 2), np.full(count, spare[1] // 2)
         draw = _needed(stream)
         rows = draw.integers(0, spare[0] + 1, (count,))
         return rows, draw.integers(0, spare[1] + 1, (count,))
 
-    def _cut(self, images: np.ndarray, rows: int | np.ndarray, columns: int | np.ndarray) -> np.ndarray:
-        """(N, C, H, W) -> (N, C, crop, crop); a view where all places are the same."""
-        crop = self.crop_size
-        if not crop:
-            return images
-        if isinstance(rows, int):
-            return images[:, :, rows : rows + crop, columns : columns + crop]
-        windows = _windows(images, crop, (2, 3))
-        return windows[np.arange(len(images)), :, rows, columns]
-
-    def _mean_at(self, rows: int | np.ndarray, columns: int | np.ndarray) -> np.ndarray | None:
-        """The mean in a shape that broadcasts against the cropped batch, or None."""
+    def _mean_at(self, row: int, column: int) -> np.ndarray | None:
+        """The mean of a crop in a shape that broadcasts against it, or None."""
         if self.mean_values.size:
             return self.mean_values.reshape(-1, 1, 1)
         if self.mean is None or not self.crop_size:
             return self.mean
-        crop = self.crop_size
-        if isinstance(rows, int):
-            return self.mean[:, rows : rows + crop, columns : columns + crop]
-        windows = _windows(self.mean, crop, (1, 2))
-        return windows[:, rows, columns].transpose(1, 0, 2, 3)
+        return self.mean[:, row: row + self.crop_size, column: column + self.crop_size]
 
     def _subtract_and_scale(self, images: np.ndarray, mean: np.ndarray | None, out: np.ndarray) -> None:
         """out = (images - mean) * scale, in the precision of ``out``; one pass where there is no mean."""
@@ -175,14 +176,8 @@ class Transformer:
         if self.scale != 1:
             out *= scale
 
-    def _flip(self, out: np.ndarray, stream: Stream | None) -> None:
-        """Mirror about half of the batch from left to right."""
-        if self.mirror:
-            flips = np.flatnonzero(_needed(stream).bernoulli(0.5, (len(out),)))
-            out[flips] = out[flips, :, :, ::-1]
-
     def _ragged(
-        self, images: Sequence[np.ndarray], stream: Stream | None, out: np.ndarray | None
+        self, images: Sequence[np.ndarray | Later], stream: Stream | None, out: np.ndarray | None
     ) -> np.ndarray:
         """A list of records of different sizes, one by one; only a crop brings them to one size."""
         shapes = {self.output_shape((a.shape[0], a.shape[1], a.shape[2])) for a in images}
@@ -191,7 +186,7 @@ class Transformer:
         if out is None:
             out = np.empty((len(images), *shapes.pop()), np.float32)
         for place, image in zip(out, images, strict=True):
-            self(image[None], stream, place[None])
+            self([image], stream, place[None])
         return out
 
 
@@ -220,10 +215,3 @@ def _needed(stream: Stream | None) -> Stream:
 
 def _x(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape)) or "one number"
-
-
-def _windows(array: np.ndarray, size: int, axes: tuple[int, int]) -> np.ndarray:
-    """Every ``size`` x ``size`` window over two axes, as two more axes at the end (a view)."""
-    view: Any = np.lib.stride_tricks.sliding_window_view  # NumPy before 2.3 annotates axis as a single number
-    windows: np.ndarray = view(array, (size, size), axis=axes)
-    return windows

@@ -9,30 +9,15 @@ from __future__ import annotations
 import os
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from netdef.data.boxes import Boxes
 from netdef.data.images import read_image
 from netdef.errors import DataError, did_you_mean
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
-
-
-class Boxes(NamedTuple):
-    """The true boxes of one picture."""
-
-    label: np.ndarray
-    """(B) int64, from 1 up"""
-    corners: np.ndarray
-    """(B, 4) float64: xmin, ymin, xmax, ymax as shares of the picture's size"""
-    difficult: np.ndarray
-    """(B) bool"""
-
-    def where(self, keep: np.ndarray) -> Boxes:
-        """Those that ``keep`` (B) marks."""
-        return Boxes(*(a[keep] for a in self))
 
 
 class VocFolder:
@@ -58,10 +43,14 @@ class VocFolder:
         return max(len(b.label) for b in self.boxes)
 
     def picture(self, index: int) -> np.ndarray:
-        """Picture ``index`` as uint8 (H, W, 3), blue green red. Raises DataError."""
+        """Picture ``index`` as uint8 (H, W, 3), blue green red. Raises DataError that names the file and the record."""
         stem = os.path.join(self.folder, "JPEGImages", self.names[index])
         found = next((stem + s for s in SUFFIXES if os.path.exists(stem + s)), stem + SUFFIXES[0])
-        return read_image(found)
+        try:
+            return read_image(found)
+        except DataError as error:
+            error.notes = (*error.notes, f"record {index} ('{self.names[index]}') of the list")
+            raise
 
     def _list(self, split: str) -> list[str]:
         path = os.path.join(self.folder, "ImageSets", "Main", f"{split}.txt")
@@ -100,7 +89,8 @@ class VocFolder:
             label.append(number)
             corners.append(box / (width, height, width, height))
             difficult.append((thing.findtext("difficult") or "0").strip() == "1")
-        return Boxes(np.array(label, np.int64), np.array(corners).reshape(-1, 4), np.array(difficult, bool))
+        return Boxes(np.array(label, np.int64), np.arange(len(label)), np.array(corners).reshape(-1, 4),
+                     np.array(difficult, bool))
 
     def _label(self, thing: ElementTree.Element, path: str) -> int:
         name = (thing.findtext("name") or "").strip()

@@ -79,10 +79,11 @@ def check(sources: list[RecordSet], gray: bool = False, threads: int | None = No
 
 
 class _Counted(NamedTuple):
-    """Labels and the shape of the first record of a set."""
+    """Labels and the shape of the first record of a set, and whether its pictures have boxes."""
 
     labels: Counter[int]
     shape: tuple[int, ...] | None
+    boxed: bool
 
 
 def _check_one(number: int, records: RecordSet, report: Report, known: dict[bytes, _Known], gray: bool,
@@ -90,6 +91,7 @@ def _check_one(number: int, records: RecordSet, report: Report, known: dict[byte
     labels: Counter[int] = Counter()
     shape: tuple[int, ...] | None = None
     report.looked_at[records.name] = len(records)
+    boxed = False
     for i, found in ordered(lambda i: _look(records, i, gray), range(len(records)), threads):
         if told is not None:
             told(i + 1, len(records))
@@ -98,7 +100,8 @@ def _check_one(number: int, records: RecordSet, report: Report, known: dict[byte
             continue
         place = records.place(i)
         shape = shape or found.shape
-        if found.shape != shape:
+        boxed = boxed or found.boxed
+        if found.shape != shape and not found.boxed:  # pictures with boxes are resized by the nets that read them
             report.findings.append(Finding("shape", True, place, f"expected the shape of the first record, {_x(shape)}, got "
                                            f"{_x(found.shape)}"))
         labels.update(found.classes)
@@ -109,8 +112,8 @@ def _check_one(number: int, records: RecordSet, report: Report, known: dict[byte
         first = known.setdefault(found.digest, _Known(place, found.label, number))
         if first.place != place or first.source != number:
             report.findings.append(_copy(first, found.label, place, number))
-    _check_labels(records, labels, report)
-    return _Counted(labels, shape)
+    _check_labels(records, labels, report, boxed)
+    return _Counted(labels, shape, boxed)
 
 
 class _Seen(NamedTuple):
@@ -121,6 +124,7 @@ class _Seen(NamedTuple):
     label: object
     classes: list[int]
     finite: bool
+    boxed: bool
 
 
 def _look(records: RecordSet, index: int, gray: bool) -> _Seen | DataError:
@@ -135,7 +139,8 @@ def _look(records: RecordSet, index: int, gray: bool) -> _Seen | DataError:
         whole = not label.ndim and np.isfinite(label) and label == int(label)
         classes, shown = [int(label)] if whole else [], tuple(label.ravel().tolist())
     digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16, person=_x(pixels.shape)[:16].encode()).digest()
-    return _Seen(pixels.shape, digest, shown, classes, pixels.dtype == np.uint8 or bool(np.isfinite(pixels).all()))
+    return _Seen(pixels.shape, digest, shown, classes, pixels.dtype == np.uint8 or bool(np.isfinite(pixels).all()),
+                 record.boxes is not None)
 
 
 def _copy(first: _Known, label: object, place: str, number: int) -> Finding:
@@ -147,18 +152,19 @@ def _copy(first: _Known, label: object, place: str, number: int) -> Finding:
     return Finding(kind, bool(differ), place, f"the same pixels as {first.place}{differ}")
 
 
-def _check_labels(records: RecordSet, labels: Counter[int], report: Report) -> None:
-    """Numbers without records, numbers without names, and classes of very different sizes."""
+def _check_labels(records: RecordSet, labels: Counter[int], report: Report, boxed: bool) -> None:
+    """Numbers without records, numbers without names, and classes of very different sizes. That no box has a class is worth
+    knowing, and no mistake."""
     known = sorted(k for k in labels if k >= 0)
     if not known:
         return
     names = records.classes
-    background = names is not None and len(names) > 0 and names[0].lower() == "background"
+    background = boxed or (names is not None and len(names) > 0 and names[0].lower() == "background")
     absent = sorted(set(range(int(background), max(known) + 1)) - set(known))
     if absent and len(known) > 1:
-        text = f"no record has the label{'s' * (len(absent) > 1)} {', '.join(map(str, absent[:10]))}"
+        text = f"no {'box' if boxed else 'record'} has the label{'s' * (len(absent) > 1)} {', '.join(map(str, absent[:10]))}"
         text += f"{', ...' if len(absent) > 10 else ''}; there are labels up to {max(known)}"
-        report.findings.append(Finding("gap", True, records.name, text))
+        report.findings.append(Finding("gap", not boxed, records.name, text))
     if names and max(known) >= len(names):
         report.findings.append(Finding("label", True, records.name, f"labels go up to {max(known)}, names are known of "
                                        f"{len(names)} classes"))
@@ -172,7 +178,7 @@ def _compare(sources: list[RecordSet], counts: list[_Counted], report: Report) -
     """What two sets must have in common: shape and classes."""
     one, two = counts
     name = sources[1].name
-    if one.shape and two.shape and one.shape != two.shape:
+    if one.shape and two.shape and one.shape != two.shape and not (one.boxed or two.boxed):
         report.findings.append(Finding("shape", True, name, f"expected records of {_x(one.shape)}, as in {sources[0].name}, got "
                                        f"{_x(two.shape)}"))
     new = sorted(set(two.labels) - set(one.labels))

@@ -71,7 +71,7 @@ def _local(data: Published, place: Path, required: bool) -> dict[str, str] | Non
         if path is None:
             if required:
                 names = data.archive.name if data.archive is not None else f"{file.name}.gz"
-                raise DataError(f"the folder has no {names}", where=str(place))
+                raise DataError(f"the folder has no {names}", where=str(place), hint=data.otherwise)
             return None
         _verify(path, file)
         found[file.name] = path.name

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from netdef.datasets.copying import Told, ordered
-from netdef.datasets.records import RecordSet, array, class_text
+from netdef.datasets.records import RecordSet, array, boxes_text, class_text
 from netdef.datasets.sheet import Tile
 from netdef.errors import DataError
 from netdef.graph.render import table
@@ -170,8 +170,7 @@ def first_tiles(records: RecordSet, count: int, gray: bool = False) -> list[Tile
             continue
         label = np.asarray(record.label)
         if record.boxes is not None:
-            found = Counter(names[b.label] if b.label < len(names) else str(b.label) for b in record.boxes)
-            text = ", ".join(f"{n} {name}" for name, n in found.most_common())
+            text = boxes_text(record.boxes, names)
         elif label.ndim:
             text = " ".join(f"{v:g}" for v in label.ravel()[:8])
         else:

@@ -33,6 +33,8 @@ class Published:
     package: str = ""
     archive: File | None = None
     """the one file to download that holds all others, in a folder of its own"""
+    otherwise: str = ""
+    """what to do with a form of the data set that is not taken here"""
     advice: str = ""
     """what to type next, with {out} for the folder of the databases"""
 
@@ -77,6 +79,7 @@ PUBLISHED = {p.name: p for p in (
         {"train": "cifar10:{folder},split=train", "test": "cifar10:{folder},split=test"},
         ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"), "none is stated",
         archive=File("cifar-10-binary.tar.gz", "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"),
+        otherwise="the version for Python, unpacked, is read by netdef data make OUT --from cifar10:FOLDER,split=train",
         advice="put {out}/train and {out}/test into the two source options of configs/cifar10_quick/net.yaml; netdef train "
                "configs/cifar10_quick/solver.yaml"),
 )}

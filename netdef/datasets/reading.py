@@ -18,6 +18,7 @@ import numpy as np
 from netdef import data
 from netdef.data.keyed import Cursor
 from netdef.data.labels import read_labels
+from netdef.data.opening import open_cursor
 from netdef.data.pictures import PictureSource
 from netdef.data.source import Source
 from netdef.data.spelling import KINDS, parse
@@ -163,17 +164,6 @@ class DatabaseRecords:
         if self._cursor is not None:
             self._cursor.close()
             self._cursor = None
-
-
-def open_cursor(path: str, kind: str) -> Cursor:
-    """A cursor over the raw records of a database. Raises DataError."""
-    if kind == "lmdb":
-        from netdef.data.lmdb_source import _LmdbCursor
-
-        return _LmdbCursor(path)
-    from netdef.data.leveldb_source import _LevelCursor
-
-    return _LevelCursor(path)
 
 
 def read_datum(raw: bytes, name: str, boxes: tuple[Box, ...] | None = None) -> Record:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -145,6 +146,12 @@ def class_text(label: int, names: Sequence[str] | None) -> str:
     """A class for people: its number, and its name where that says more."""
     name = short(names[label]) if names is not None and 0 <= label < len(names) else ""
     return f"{label} {name}" if name not in ("", str(label)) else str(label)
+
+
+def boxes_text(boxes: Sequence[Box], names: Sequence[str] | None) -> str:
+    """What is in a picture: ``2 dog, 1 cat``, most frequent first."""
+    found = Counter(names[b.label] if names and 0 <= b.label < len(names) else str(b.label) for b in boxes)
+    return ", ".join(f"{n} {name}" for name, n in found.most_common())
 
 
 def to_gray(pixels: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from netdef.config.load import kind_of, load_net, load_solver
 from netdef.data.labels import read_labels
 from netdef.data.transforms import Transformer
-from netdef.datasets.records import class_text
+from netdef.datasets.records import Box, boxes_text, class_text
 from netdef.datasets.sheet import Tile
 from netdef.errors import NetdefError, did_you_mean
 from netdef.graph.build import build
@@ -57,14 +57,24 @@ def seen_by(net: Net, count: int, layer: str | None = None, names: Sequence[str]
         if not len(data):
             raise NetdefError("the layer gives empty batches", where=step.node.name)
         low, high, shape = min(low, float(data.min())), max(high, float(data.max())), data.shape
-        labels = step.tops[1].data if len(step.tops) > 1 and step.tops[1].shape[:1] == data.shape[:1] else None
+        second = step.tops[1].data if len(step.tops) > 1 else np.empty(0)
+        boxed = step.type in ("AnnotatedData", "VOCData") and second.ndim == 4
+        labels = second if second.shape[:1] == data.shape[:1] and not boxed else None
         for i, item in enumerate(data[: count - len(tiles)]):
             pixels = _picture(np.array(item))
             if add_mean:
                 pixels = undone(pixels, _transformer(step))
-            tiles.append(Tile(pixels, "" if labels is None else _label(labels[i], names)))
+            boxes = [_box(row) for row in second[0, 0] if row[0] == i] if boxed else []
+            text = boxes_text(boxes, names) if boxed else "" if labels is None else _label(labels[i], names)
+            tiles.append(Tile(pixels, text, boxes))
     sizes = "x".join(map(str, shape[1:]))
     return Seen(tiles, step.node.name, f"{step.node.name} ({step.type}), {net.phase}: {sizes}, values {low:.4g} to {high:.4g}")
+
+
+def _box(row: np.ndarray) -> Box:
+    """A row of eight numbers as a box."""
+    left, top, right, bottom = row[3:7].tolist()
+    return Box(int(row[1]), left, top, right, bottom, bool(row[7]))
 
 
 def undone(pixels: np.ndarray, transformer: Transformer | None) -> np.ndarray:
@@ -107,13 +117,17 @@ def _picture(item: np.ndarray) -> np.ndarray:
 def _transformer(step: RunStep) -> Transformer | None:
     """What the layer does to values, where it is one that has transform_param."""
     peeked: Any = step.layer.spec.peeked
-    found = getattr(getattr(peeked, "steps", None), "transformer", None) or getattr(peeked, "transformer", None)
+    found = getattr(getattr(peeked, "steps", None), "transformer", None) or getattr(peeked, "transformer", None) or getattr(
+        getattr(peeked, "transform", None), "values", None)
     return found if isinstance(found, Transformer) else None
 
 
 def _names(step: RunStep) -> Sequence[str]:
     """The names of the classes that the layer's source knows, or that stand beside its database."""
     source: Any = getattr(step.layer, "source", None)
+    named: Any = getattr(step.layer.spec.peeked, "class_names", None)
+    if named:
+        return list(named)
     path = os.path.join(getattr(source, "name", None) or "", "labels.txt")
     return list(getattr(source, "class_names", ())) or (read_labels(path) if os.path.isfile(path) else ())
 

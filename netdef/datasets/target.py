@@ -6,10 +6,12 @@ behind; the same job goes on from there with ``resume``. What stood at the final
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -22,6 +24,7 @@ VERSION = 1
 MADE = "made"
 """What a writer makes within the folder aside: a folder."""
 _STATE, _LOCK, _OLD = "progress.json", "lock", "replaced"
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of Linux
 
 
 class Writer(Protocol):
@@ -158,16 +161,36 @@ class Target:
 
 
 def move(made: Path, out: Path) -> None:
-    """A folder from its place aside to its final one; an old one goes first, and comes back where that fails."""
+    """A folder from its place aside to its final one; where one stands there, the two change places at one blow.
+
+    On systems that cannot do that the old one goes aside first, and comes back where the move fails; after a kill in between
+    the next job brings it back.
+    """
     old = made.parent / _OLD
-    if out.exists():
-        os.replace(out, old)
+    if not out.exists():
+        os.replace(made, out)
+        return
+    os.replace(made, old)  # under a name that no resumed job takes for its own
+    if _exchanged(old, out):
+        return
+    os.replace(old, made)
+    os.replace(out, old)
     try:
         os.replace(made, out)
     except BaseException:
-        if old.exists():
-            os.replace(old, out)
+        os.replace(old, out)
         raise
+
+
+def _exchanged(one: Path, two: Path) -> bool:
+    """Whether two folders have changed places (Linux's renameat2), so that there is always one under each name."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError):  # a C library without it
+        return False
+    return int(rename(_HERE, os.fsencode(one), _HERE, os.fsencode(two), _EXCHANGE)) == 0
 
 
 def check_free(out: Path, kind: str, force: bool) -> None:
@@ -206,5 +229,6 @@ def full_disk(target: Target) -> Iterator[None]:
         if not full:
             raise
         old = " what stood there is as it was," if target.out.exists() else ""
-        raise DataError(f"cannot write: {os.strerror(errno.ENOSPC)}", where=str(target.out), hint=f"free some space;{old} the "
+        reason = os.strerror(getattr(cause, "errno", None) or errno.ENOSPC)
+        raise DataError(f"cannot write: {reason}", where=str(target.out), hint=f"free some space;{old} the "
                         "same command with --resume goes on from the last records that were kept") from error

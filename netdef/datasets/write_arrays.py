@@ -2,8 +2,10 @@
 that was killed can go on, and become the one file at the end."""
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
+import re
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,9 +49,10 @@ class ArrayWriter:
         return {"records": self.count, "data": self._rows[0].state(), "label": self._rows[1].state()}
 
     def close(self) -> None:
-        """See Writer."""
+        """See Writer. What does not fit on the disk any more was not committed either."""
         for rows in self._rows:
-            rows.file.close()
+            with contextlib.suppress(OSError):
+                rows.file.close()
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Records (N, C, H, W) and labels (N, ...), mapped from the files."""
@@ -95,13 +98,13 @@ class Hdf5Writer(ArrayWriter):
         data, label = self.arrays()
         with atomic_write(out) as target:
             made = self._folder / "made.h5"
-            with self._h5py.File(made, "w") as file:
-                for name, array in (("data", data), ("label", label)):
-                    dataset = file.create_dataset(name, array.shape, array.dtype)
-                    for start, rows in _runs(array):
-                        dataset[start: start + len(rows)] = rows
-                if classes:
-                    file["classes"] = list(classes)
+            try:
+                self._write(made, data, label, classes)
+            except RuntimeError as error:  # a full disk that HDF5 notices when it closes the file
+                found = re.search(r"errno = (\d+)", str(error))
+                if found is None:
+                    raise
+                raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
             with open(made, "rb") as source:
                 while piece := source.read(_CHUNK):
                     target.write(piece)
@@ -109,6 +112,15 @@ class Hdf5Writer(ArrayWriter):
         with atomic_write(listed, "w") as file:
             file.write(f"{out.name}\n")
         return [out, listed]
+
+    def _write(self, path: Path, data: np.ndarray, label: np.ndarray, classes: Sequence[str] | None) -> None:
+        with self._h5py.File(path, "w") as file:
+            for name, array in (("data", data), ("label", label)):
+                dataset = file.create_dataset(name, array.shape, array.dtype)
+                for start, rows in _runs(array):
+                    dataset[start: start + len(rows)] = rows
+            if classes:
+                file["classes"] = list(classes)
 
 
 class IdxWriter(ArrayWriter):

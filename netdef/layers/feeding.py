@@ -33,17 +33,34 @@ class Feeding(Layer):
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        self.batch_size: int = self.options.batch_size
+        self.batch_size: int = self.reading.batch_size
         self.cursor = 0  # records read so far
         self.dtype = np.dtype("float32")
         self._prefetch: Prefetch[Job, Sequence[np.ndarray]] | None = None
         self._waited = 0.0
         self._first: tuple[int, int] | None = None
         self._job: Job | None = None
+        self._spare: list[np.ndarray] = []
+
+    @property
+    def reading(self) -> Any:
+        """The options that say how much is read: batch_size, and perhaps rand_skip."""
+        return self.options
 
     def make_batch(self, job: Job) -> Sequence[np.ndarray]:
         """The tops' data for a job, of ``self.dtype``; more arrays than tops are cut off."""
         raise NotImplementedError
+
+    reuses = False
+    """Whether the first array of ``make_batch`` is always one of ``batch_array``'s, and may be filled again once it is copied."""
+
+    def batch_array(self, shape: Shape) -> np.ndarray:
+        """An array to fill, of ``self.dtype``: that of an earlier batch where one is left, since new memory costs time."""
+        try:
+            found = self._spare.pop()
+        except IndexError:
+            return np.empty(shape, self.dtype)
+        return found if found.shape == tuple(shape) and found.dtype == self.dtype else np.empty(shape, self.dtype)
 
     def ahead(self) -> tuple[int, int]:
         """How many batches to read ahead, and on how many threads."""
@@ -69,12 +86,14 @@ class Feeding(Layer):
             if top.shape != array.shape:  # images of changing size; the layers behind follow
                 top.reshape(*array.shape)
             np.copyto(top.data, array)
+        if self.reuses:
+            self._spare.append(arrays[0])
         self._job = job
         self.cursor += self.batch_size
 
     def start(self, seed: int) -> int:
         """The place the first pass begins at, by rand_skip; a function of the seed, so that a resumed run begins there too."""
-        most = getattr(self.options, "rand_skip", 0)
+        most = getattr(self.reading, "rand_skip", 0)
         if self._first is None or self._first[0] != seed:
             self._first = seed, int(Stream(seed, f"{self.name}/rand_skip").integers(0, most)) if most else 0
         return self._first[1]
@@ -95,6 +114,7 @@ class Feeding(Layer):
             self._waited += self._prefetch.waited
             self._prefetch.close()
             self._prefetch = None
+        self._spare.clear()
 
 
 class Peeked(NamedTuple):
@@ -112,6 +132,7 @@ class Records(Feeding):
     """Base of Data and ImageData: records of a source, in an order, through the transform; labels as one top or a top each."""
 
     tops = at_least(1)
+    reuses = True
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
@@ -168,7 +189,8 @@ class Records(Feeding):
             peeked = self.spec.peeked
             if self.source is None:
                 self.source = peeked.open()
-            self._reader = Reader(self.source, self._order(self.source), peeked.steps, self.batch_size, self.name, self.dtype)
+            self._reader = Reader(self.source, self._order(self.source), peeked.steps, self.batch_size, self.name, self.dtype,
+                                  self.batch_array)
         return self._reader
 
     def _order(self, source: Source) -> Order:

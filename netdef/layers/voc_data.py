@@ -6,14 +6,17 @@ from typing import NamedTuple
 import numpy as np
 
 from netdef.config import paths
+from netdef.data.boxes import ROW, Boxes, truth
 from netdef.data.crops import WHOLE, check_sampler, crop_boxes, cut, draw_crop
 from netdef.data.images import resize
+from netdef.data.order import InOrder, Order, Shuffled
+from netdef.data.reader import Job
 from netdef.data.transforms import Transformer
-from netdef.data.voc import Boxes, VocFolder
+from netdef.data.voc import VocFolder
 from netdef.errors import ConfigError, DataError, FieldError
-from netdef.layers.base import Inferred, Layer, LayerSpec, between, exactly
+from netdef.layers import feeding
+from netdef.layers.base import Inferred, LayerSpec, between
 from netdef.layers.constraints import positive
-from netdef.layers.detections import TRUTH
 from netdef.layers.registry import register
 from netdef.rng import Stream
 
@@ -27,9 +30,14 @@ class Peeked(NamedTuple):
     folder: VocFolder
     transformer: Transformer
 
+    @property
+    def class_names(self) -> list[str]:
+        """The names by class number; 0 is nothing."""
+        return ["background", *self.folder.classes]
+
 
 @register("VOCData")
-class VOCData(Layer):
+class VOCData(feeding.Feeding):
     r"""Reads pictures with boxes from a folder laid out as that of PASCAL VOC, and gives SSD's rows of true boxes.
 
     Formula: none. In the TRAIN phase each picture is cut by ``batch_sampler`` as in SSD; then it is resized to
@@ -41,7 +49,8 @@ class VOCData(Layer):
     of -1.
 
     Numerical care: pictures come in the order of the list and round again; with ``shuffle`` each round has another order.
-    All random choices depend on seed, layer name and number of the pass or round alone, so a training is resumed exactly.
+    All random choices depend on seed, layer name and number of the pass or round alone, so a training is resumed exactly and
+    any number of threads may read ahead (``data_param { prefetch workers }``).
     Of crops, boxes are kept of which something is inside, or by ``transform_param { emit_constraint }``. Boxes without area
     are left out, with a warning. Pictures are kept in memory at their full size unless ``cache`` is false.
 
@@ -56,10 +65,9 @@ class VOCData(Layer):
     """
 
     options_field = "voc_data_param"
-    bottoms = exactly(0)
     tops = between(1, 2)
-    backward_reads = frozenset()
     dynamic = True
+    reuses = True
     constraints = {name: positive(required=True) for name in ("batch_size", "new_height", "new_width")}
 
     def __init__(self, spec: LayerSpec) -> None:
@@ -81,9 +89,8 @@ class VOCData(Layer):
             if field.name not in TAKES:
                 raise FieldError(f"{spec.who}: transform_param: {field.name} has no effect on this type",
                                  where=spec.span("transform_param", field.name), hint=f"it takes {', '.join(TAKES)}")
-        self.cursor = 0  # pictures read so far
         self.pictures: dict[int, np.ndarray] = {}
-        self._order: tuple[tuple[int, int], np.ndarray] | None = None
+        self._order: Order | None = None
 
     @classmethod
     def peek(cls, spec: LayerSpec) -> Peeked:
@@ -108,68 +115,53 @@ class VOCData(Layer):
     def infer(self, bottom_shapes):
         o = self.options
         most = o.batch_size * max(1, self.spec.peeked.folder.most)
-        return Inferred(tops=[(o.batch_size, CHANNELS, o.new_height, o.new_width), (1, 1, most, TRUTH)][: self.spec.num_tops])
+        return Inferred(tops=[(o.batch_size, CHANNELS, o.new_height, o.new_width), (1, 1, most, ROW)][: self.spec.num_tops])
 
-    def forward(self, ctx, bottoms, params, tops):
+    def make_batch(self, job: Job) -> list[np.ndarray]:
+        """See Feeding."""
         o, folder = self.options, self.spec.peeked.folder
+        stream = Stream(job.seed, self.name, job.iteration)
         images = np.empty((o.batch_size, o.new_height, o.new_width, CHANNELS), np.uint8)
-        rows = []
-        for n in range(o.batch_size):
-            index = self._record(self.cursor + n, ctx.rng.seed)
-            images[n], boxes = self._changed(self._picture(index), folder.boxes[index], ctx.phase == "TRAIN", ctx.rng)
-            count = len(boxes.label)
-            rows.append(np.column_stack((np.full(count, n), boxes.label, np.arange(count), boxes.corners, boxes.difficult)))
-        self.spec.peeked.transformer(images.transpose(0, 3, 1, 2), None, tops[0].data)
-        if len(tops) > 1:
-            truth = np.concatenate(rows)
-            truth = truth if len(truth) else np.full((1, TRUTH), -1)
-            tops[1].reshape(1, 1, len(truth), TRUTH)
-            tops[1].data[...] = truth
-        self.cursor += o.batch_size
+        boxes = []
+        for n, index in enumerate(self._records(job)):
+            images[n], seen = self._changed(self._picture(index), folder.boxes[index], stream)
+            boxes.append(seen)
+        out = self.batch_array((o.batch_size, CHANNELS, o.new_height, o.new_width))
+        self.spec.peeked.transformer(images.transpose(0, 3, 1, 2), None, out)
+        return [out, truth(boxes).astype(self.dtype)]
 
-    def _changed(self, picture: np.ndarray, boxes: Boxes, train: bool, stream: Stream) -> tuple[np.ndarray, Boxes]:
+    def _changed(self, picture: np.ndarray, boxes: Boxes, stream: Stream) -> tuple[np.ndarray, Boxes]:
         """The picture at its new size (uint8), and its boxes, after crop and flips."""
         o, transform = self.options, self.spec.message.transform_param
+        train = self.spec.phase == "TRAIN"
         crop = draw_crop(o.batch_sampler, boxes.corners, stream) if train and o.batch_sampler else WHOLE
         if crop != WHOLE:
             boxes = crop_boxes(boxes, crop, transform.emit_constraint if transform.HasField("emit_constraint") else None)
         made = resize(cut(picture, crop), o.new_height, o.new_width)
         for axis, flips in ((0, transform.mirror), (1, o.flip_vertical)):
             if flips and stream.bernoulli(0.5, ()):
-                made = np.flip(made, 1 - axis)
-                corners = boxes.corners.copy()
-                corners[:, [axis, axis + 2]] = 1 - corners[:, [axis + 2, axis]]
-                boxes = boxes._replace(corners=corners)
+                made, boxes = np.flip(made, 1 - axis), boxes.flipped(axis)
         return made, boxes
 
     def _picture(self, index: int) -> np.ndarray:
-        if index not in self.pictures:
-            made = self.spec.peeked.folder.picture(index)
-            if not self.options.cache:
-                return made
-            self.pictures[index] = made
-        return self.pictures[index]
+        """A picture, from memory where it has been read before; two threads may read the same one."""
+        found = self.pictures.get(index)
+        if found is None:
+            found = self.spec.peeked.folder.picture(index)
+            if self.options.cache:
+                self.pictures[index] = found
+        return found
 
-    def _record(self, number: int, seed: int) -> int:
-        """Which picture stands at place ``number`` of the endless row of rounds."""
-        turn, place = divmod(number, len(self.spec.peeked.folder))
-        if not self.options.shuffle:
-            return place
-        if self._order is None or self._order[0] != (seed, turn):
-            self._order = (seed, turn), Stream(seed, f"{self.name}/order", turn).permutation(len(self.spec.peeked.folder))
-        return int(self._order[1][place])
+    def _records(self, job: Job, first: int = 0, count: int | None = None) -> list[int]:
+        """Which pictures are the items of a job's batch."""
+        if self._order is None:
+            self._order = Shuffled(len(self.spec.peeked.folder), self.name) if self.options.shuffle else InOrder()
+        positions = self._order.positions(job.seed, job.position + first, self.batch_size if count is None else count)
+        return [int(p) % len(self.spec.peeked.folder) for p in positions]
 
     def record_at(self, item):
-        number = self.cursor - self.options.batch_size + item
-        if not self.options.shuffle:
-            return number % len(self.spec.peeked.folder)
-        return self._record(number, self._order[0][0]) if self._order is not None and number >= 0 else None
-
-    def state(self):
-        return {"cursor": self.cursor}
-
-    def set_state(self, state):
-        self.cursor = int(state["cursor"])
+        return None if self._job is None else self._records(self._job, item, 1)[0]
 
     def close(self):
+        super().close()
         self.pictures.clear()

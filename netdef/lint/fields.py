@@ -110,7 +110,8 @@ def _reads(kind: str, field: str) -> bool:
     return (kind.startswith("Softmax") and field == "softmax_param") or (kind, field) in {
         ("Im2col", "convolution_param"), ("InfogainLoss", "softmax_param"), ("SPP", "pooling_param"),
         ("SigmoidCrossEntropyLoss", "sigmoid_param"), ("ImageData", "data_param"), ("WindowData", "data_param"),
-        ("HDF5Data", "data_param"), ("AnnotatedData", "data_param")}
+        ("HDF5Data", "data_param"), ("AnnotatedData", "data_param"), ("VOCData", "data_param"),
+        ("DenseImageData", "data_param")}
 
 
 @rule("solver-field-ignored", "warning", "solver")

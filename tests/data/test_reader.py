@@ -54,7 +54,7 @@ class Ragged(Records):
 
     def assemble(self, fetched, ragged=False):
         arrays = [np.full((1, self.sizes[i], 5), i, np.uint8) for i in fetched]
-        return stacked(arrays, self.shape, ragged, [self.where(i) for i in fetched], self.name), np.array(fetched, np.int32)
+        return stacked(arrays, self.shape, ragged, lambda i: self.where(fetched[i]), self.name), np.array(fetched, np.int32)
 
 
 def test_sizes_that_differ():

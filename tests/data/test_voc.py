@@ -4,8 +4,9 @@ import pytest
 
 from netdef.config import schema
 from netdef.config.load import parse_text_message
+from netdef.data.boxes import Boxes
 from netdef.data.crops import WHOLE, check_sampler, crop_boxes, cut, draw_crop
-from netdef.data.voc import Boxes, VocFolder
+from netdef.data.voc import VocFolder
 from netdef.errors import DataError, FieldError
 from netdef.rng import Stream
 
@@ -103,10 +104,10 @@ def test_samplers_that_cannot_be(text, message):
 
 
 def test_boxes_in_a_crop():
-    boxes = Boxes(np.array([1, 2, 3]), np.array([[0.1, 0.1, 0.3, 0.3], [0.4, 0.4, 0.9, 0.6], [0.6, 0.6, 0.8, 0.8]]),
+    boxes = Boxes(np.array([1, 2, 3]), np.arange(3), np.array([[0.1, 0.1, 0.3, 0.3], [0.4, 0.4, 0.9, 0.6], [0.6, 0.6, 0.8, 0.8]]),
                   np.array([False, True, False]))
     seen = crop_boxes(boxes, (0, 0, 0.5, 0.5))
-    assert seen.label.tolist() == [1, 2] and seen.difficult.tolist() == [False, True]
+    assert seen.label.tolist() == [1, 2] and seen.number.tolist() == [0, 1] and seen.difficult.tolist() == [False, True]
     assert seen.corners == pytest.approx(np.array([[0.2, 0.2, 0.6, 0.6], [0.8, 0.8, 1, 1]]))
     emit = schema.new("EmitConstraint")
     assert crop_boxes(boxes, (0, 0, 0.5, 0.5), emit).label.tolist() == [1]

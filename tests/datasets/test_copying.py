@@ -1,6 +1,7 @@
 """Making data sets: what lands in them, in any number of threads, after kills, on full disks and with bad pictures."""
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -14,7 +15,7 @@ import pytest
 
 from netdef import data
 from netdef.config import schema
-from netdef.datasets import copying, write_lmdb
+from netdef.datasets import copying, target, write_lmdb
 from netdef.datasets.copying import Prepare, copy, ordered
 from netdef.datasets.making import open_job
 from netdef.datasets.reading import open_records
@@ -209,13 +210,13 @@ def test_lmdbs_own_full_disk(here, monkeypatch):
     """What the package lmdb raises is told apart from other errors of it."""
     import lmdb
 
-    target = Target("db", "lmdb", {})
+    made = Target("db", "lmdb", {})
     with pytest.raises(OSError, match="No space") as caught:
-        target.writer._call(lambda: (_ for _ in ()).throw(lmdb.DiskError("mdb_txn_commit: No space left on device")))
+        made.writer._call(lambda: (_ for _ in ()).throw(lmdb.DiskError("mdb_txn_commit: No space left on device")))
     assert caught.value.errno == errno.ENOSPC
     with pytest.raises(DataError, match="cannot be written: mdb_put"):
-        target.writer._call(lambda: (_ for _ in ()).throw(lmdb.BadTxnError("mdb_put: bad")))
-    target.close()
+        made.writer._call(lambda: (_ for _ in ()).throw(lmdb.BadTxnError("mdb_put: bad")))
+    made.close()
     assert not list(here.glob(".*"))
 
 
@@ -311,6 +312,7 @@ def test_killed_while_the_old_one_was_aside(here, monkeypatch, entries):
             real(old, new)
 
         patch.setattr(os, "replace", replace)
+        patch.setattr(target, "_exchanged", lambda one, two: False)
         make("builtin:mnist10k/test", "db", limit=4, force=True)
     assert (here / ".db.partial" / "replaced").exists() and not (here / "db").exists()
     with pytest.raises(DataError, match="something already"):
@@ -332,5 +334,48 @@ def test_a_move_that_fails_leaves_the_old_one(here, monkeypatch, entries):
 
     with monkeypatch.context() as patch, pytest.raises(PermissionError):
         patch.setattr(os, "replace", replace)
+        patch.setattr(target, "_exchanged", lambda one, two: False)
         make("builtin:mnist10k/test", "db", limit=4, force=True)
     assert len(entries("db")) == 3
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="renameat2 is Linux's")
+@pytest.mark.parametrize("before", [True, False])
+def test_killed_as_two_folders_change_places(here, monkeypatch, entries, before):
+    """There is a whole one under the name at every moment."""
+    make("builtin:mnist10k/test", "db", limit=3)
+    real = target._exchanged
+
+    def killed(one, two):
+        assert before or real(one, two)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(target, "_exchanged", killed)
+        make("builtin:mnist10k/test", "db", limit=4, force=True)
+    assert len(entries("db")) == (3 if before else 4)
+    make("builtin:mnist10k/test", "db", limit=5, force=True)
+    assert len(entries("db")) == 5 and [p.name for p in here.iterdir()] == ["db"]
+
+
+SMALL_DISK = """
+import resource, signal, sys
+from netdef.cli.main import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+sys.argv[1:] = sys.argv[2:]
+main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of files are POSIX's")
+@pytest.mark.parametrize(("out", "room"), [("d.npz", 1 << 20), ("d.h5", 1 << 20), ("d.h5", 2000 * 784 + 1000), ("db", 1 << 20)])
+def test_a_file_that_cannot_grow(here, out, room):
+    """A limit of the system's, in a process of its own: HDF5, LMDB and plain files each find out in a way of their own."""
+    source, words = "builtin:mnist10k/test", ["data", "make", out, "--from", "builtin:mnist10k/test", "--force"]
+    make(source, out, limit=3)
+    run = subprocess.run([sys.executable, "-c", SMALL_DISK, str(room), *words], capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and f"{out}: error: cannot write: File too large; free some space; what stood there" in run.stderr
+    with contextlib.closing(open_records(out)) as records:
+        assert len(records) == 3, "the old one is whole"
+    assert make(source, out, force=True, resume=True).counts == [2000]

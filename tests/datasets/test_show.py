@@ -6,7 +6,11 @@ import pytest
 
 from netdef import data
 from netdef.data import Transformer
+from netdef.datasets import copying
+from netdef.datasets.reading import open_records
+from netdef.datasets.records import Box
 from netdef.datasets.show import open_net, seen_by, undone
+from netdef.datasets.target import Target
 from netdef.errors import NetdefError
 
 NET = """name: n
@@ -76,3 +80,46 @@ def test_a_net_without_data(here):
     (here / "s.yaml").write_text("base_lr: 1\n")
     with pytest.raises(NetdefError, match="names no net"):
         open_net("s.yaml", "TEST")
+
+
+def test_a_python_layer(here):
+    (here / "feed.py").write_text("""
+import caffe
+class Feed(caffe.Layer):
+    def setup(self, bottom, top):
+        pass
+    def reshape(self, bottom, top):
+        top[0].reshape(2, 3, 4, 5)
+        top[1].reshape(2)
+    def forward(self, bottom, top):
+        top[0].data[...] = 7
+        top[1].data[...] = 0, 1
+""")
+    (here / "python.prototxt").write_text(
+        'layer { name: "feed" type: "Python" top: "data" top: "label" python_param { module: "feed" layer: "Feed" } }')
+    with open_net("python.prototxt", "TRAIN") as opened:
+        seen = seen_by(opened, 3, names=["no", "yes"])
+    assert [t.text for t in seen.tiles] == ["0 no", "1 yes", "0 no"] and (seen.tiles[2].pixels == 7).all()
+
+
+def test_pictures_with_boxes(here):
+    image = pytest.importorskip("PIL.Image")
+    for part in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (here / "voc" / part).mkdir(parents=True)
+    (here / "voc/ImageSets/Main/trainval.txt").write_text("a\n")
+    (here / "voc/Annotations/a.xml").write_text(
+        "<annotation><size><width>8</width><height>4</height></size><object><name>cat</name><bndbox><xmin>2</xmin><ymin>1</ymin>"
+        "<xmax>4</xmax><ymax>4</ymax></bndbox></object></annotation>")
+    image.new("RGB", (8, 4), (1, 2, 3)).save(here / "voc/JPEGImages/a.png")
+    (here / "map.prototxt").write_text('item { label: 1 name: "cat" display_name: "Cat" }')
+    records = open_records("voc:voc")
+    copying.copy(records, [Target("db", "lmdb", {})], copying.Prepare(encoded="same"))
+    for name, layer in (("Annotated", 'type: "AnnotatedData" data_param { source: "db" batch_size: 1 } annotated_data_param '
+                                      '{ label_map_file: "map.prototxt" } transform_param { mean_value: 2 scale: 0.5 }'),
+                        ("VOC", 'type: "VOCData" transform_param { mean_value: 2 scale: 0.5 } voc_data_param { source: "voc" '
+                                'split: "trainval" batch_size: 1 new_height: 4 new_width: 8 class_name: "cat" }')):
+        (here / "boxes.prototxt").write_text(f'layer {{ name: "d" top: "data" top: "truth" {layer} }}')
+        with open_net("boxes.prototxt", "TEST") as opened:
+            tile, = seen_by(opened, 1, add_mean=True).tiles
+        assert tile.text == ("1 Cat" if name == "Annotated" else "1 cat")
+        assert tile.boxes == [Box(1, 0.25, 0.25, 0.5, 1)] and tile.pixels[:, 0, 0].tolist() == [3, 2, 1]

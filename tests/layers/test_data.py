@@ -14,12 +14,23 @@ from netdef.errors import ConfigErrors, DataError, FieldError, ShapeError
 
 DIGITS = 'source: "builtin:mnist10k/train" batch_size: 4'
 
+NETS = []
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    """Nets that a test made are closed behind it: their threads and databases are no other test's business."""
+    yield
+    while NETS:
+        NETS.pop().close()
+
 
 def net_of(options, transform="", tops='top: "data" top: "label"', file="net.prototxt", more="", **kwargs):
     text = f'''layer {{ name: "d" type: "Data" {tops} {more}
         transform_param {{ {transform} }}
         data_param {{ {options} }} }}'''
-    return netdef.Net(parse_text_message(text, str(file), "NetParameter"), **{"seed": 1, **kwargs})
+    NETS.append(netdef.Net(parse_text_message(text, str(file), "NetParameter"), **{"seed": 1, **kwargs}))
+    return NETS[-1]
 
 
 def batches(net, n):
@@ -196,11 +207,11 @@ def test_images_of_changing_size(tmp_path):
     file = tmp_path / "net.prototxt"
     file.write_text('layer { name: "d" type: "Data" top: "data" data_param { source: "db" batch_size: 1 } }\n'
                     'layer { name: "relu" type: "ReLU" bottom: "data" top: "out" }')
-    net = netdef.Net(str(file))
-    for i, height in enumerate([2, 5, 4, 2]):
-        net.forward()
-        assert net.blobs["out"].data.shape == (1, 1, height, 3)
-        assert (net.blobs["out"].data == i % 3).all()
+    with netdef.Net(str(file)) as net:
+        for i, height in enumerate([2, 5, 4, 2]):
+            net.forward()
+            assert net.blobs["out"].data.shape == (1, 1, height, 3)
+            assert (net.blobs["out"].data == i % 3).all()
     with pytest.raises(DataError, match="expected the size of the batch's first record, 1x2x3, got 1x5x3"):
         net_of('source: "db" batch_size: 2', file=file).forward()
 

@@ -243,7 +243,8 @@ def test_a_corrupt_record_is_named_in_its_turn(tmp_path, monkeypatch):
         with pytest.raises(DataError) as caught:
             net.forward()
         assert str(caught.value).splitlines() == [
-            f"{tmp_path}/db: error: record 9 (key b'00000009'): expected a Datum, the 2 bytes do not parse",
+            f"{tmp_path}/db: error: record 9 (key b'00000009'): expected a Datum, the 2 bytes do not parse; netdef "
+            "data check finds all such records",
             "    read ahead by worker 0", "    for layer 'd' (Data), pass 2"]
         with pytest.raises(DataError, match="record 9"):
             net.forward()
@@ -299,3 +300,21 @@ def test_labels_out_of_range_of_the_net_name_the_record(tmp_path, monkeypatch):
     with net_of(text) as net, pytest.raises(DataError, match="label") as caught:
         net.forward()
     assert caught.value.item == 2 and net.steps[0].layer.record_at(2) == 2
+
+
+def test_batches_are_written_into_arrays_that_were_used_before(tmp_path, monkeypatch):
+    """Without changing one that anybody still looks at: what comes out is what comes without reading ahead."""
+    monkeypatch.chdir(tmp_path)
+    source = make_lmdb(tmp_path)
+    with net_of(data_layer(source, "prefetch: 2 workers: 2")) as net, net_of(data_layer(source, "prefetch: 0")) as plain:
+        layer, arrays = net.steps[0].layer, []
+        monkeypatch.setattr(plain.steps[0].layer, "reuses", False)
+        for _ in range(12):
+            net.forward()
+            plain.forward()
+            assert np.array_equal(net.blobs["data"].data, plain.blobs["data"].data)
+            arrays += layer._spare
+            assert not any(np.shares_memory(a, net.blobs["data"].data) for a in layer._spare)
+        assert len(arrays) > len({id(a) for a in arrays}) > 0, "none came back"
+        assert not plain.steps[0].layer._spare
+    assert not layer._spare, "closing lets go of them"

@@ -11,6 +11,16 @@ from netdef.testing import check_layer
 
 Image = pytest.importorskip("PIL.Image")
 
+NETS = []
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    """Nets that a test made are closed behind it: their threads and databases are no other test's business."""
+    yield
+    while NETS:
+        NETS.pop().close()
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
@@ -28,7 +38,8 @@ def net_of(folder, options="batch_size: 3", transform="", tops='top: "data" top:
     text = f'''layer {{ name: "d" type: "ImageData" {tops}
         transform_param {{ {transform} }} {more}
         image_data_param {{ source: "list.txt" root_folder: {root} {options} }} }}'''
-    return netdef.Net(parse_text_message(text, str(folder / "net.prototxt"), "NetParameter"), **{"seed": 1, **kwargs})
+    NETS.append(netdef.Net(parse_text_message(text, str(folder / "net.prototxt"), "NetParameter"), **{"seed": 1, **kwargs}))
+    return NETS[-1]
 
 
 def labels(net, passes):

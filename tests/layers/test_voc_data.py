@@ -1,4 +1,6 @@
 """VOCData: rows of true boxes, flips and crops with their boxes, an order that is resumed, and where errors point."""
+import threading
+
 import numpy as np
 import pytest
 
@@ -145,3 +147,23 @@ def test_boxes_without_area_are_left_out_and_said(folder, caplog):
     with net(folder) as a:
         assert len(a.forward()["truth"][0, 0]) == 5
     assert "layer 'voc' (VOCData): source: 1 box of 'train' has no area and is left out" in caplog.text
+
+
+def test_threads_change_nothing_and_errors_name_them(folder):
+    made = []
+    for how in ("prefetch: 0", "prefetch: 5 workers: 3"):
+        with net(folder, f"shuffle: true flip_vertical: true {CROPS}", "mirror: true") as a:
+            text = (folder / "net.prototxt").read_text().replace("voc_data_param", f"data_param {{ {how} }} voc_data_param")
+        (folder / "net.prototxt").write_text(text)
+        with netdef.Net(folder / "net.prototxt", phase="TRAIN", seed=1) as a:
+            made.append([(out["data"].copy(), out["truth"].copy()) for out in (a.forward() for _ in range(8))])
+            assert bool([t for t in threading.enumerate() if "voc" in t.name]) == ("workers" in how)
+    assert all(np.array_equal(x, y) for one, two in zip(*made, strict=True) for x, y in zip(one, two, strict=True))
+    assert not [t for t in threading.enumerate() if "voc" in t.name]
+    (folder / "VOC/JPEGImages/4.png").write_bytes(b"no picture")
+    with net(folder) as a:
+        a.forward()
+        a.forward()
+        with pytest.raises(DataError, match="4.png: error: the 10 bytes are no picture") as caught:
+            a.forward()
+    assert caught.value.notes[0] == "record 4 ('4') of the list" and "read ahead by worker" in caught.value.notes[1]
