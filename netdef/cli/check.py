@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from netdef.cli.options import state_options, weights_option
+from netdef.cli.options import dialect_option, state_options, weights_option
 
 
 @click.command()
@@ -23,10 +23,11 @@ from netdef.cli.options import state_options, weights_option
               help="Where the smallest failing case goes.")
 @click.option("--no-float32", is_flag=True, help="Leave out the comparison of the float32 pass.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@dialect_option
 @click.pass_context
 def command(ctx: click.Context, net: str, phase: str, level: int | None, stages: tuple[str, ...], weights: str | None,
             samples: int, tolerance: float, seed: int, start: str | None, case_file: Path | None, no_float32: bool,
-            as_json: bool) -> None:
+            as_json: bool, dialect: str | None) -> None:
     """Check the gradients of NET against central differences, in float64 and on its own data.
 
     One row a param and input. Points where a layer has a kink (a ReLU at 0, a tie in a max pool) have no gradient;
@@ -34,7 +35,7 @@ def command(ctx: click.Context, net: str, phase: str, level: int | None, stages:
     right number and the likely mistake. A deploy net, without a loss, gets random gradients in its outputs. NET may also
     be a case written by --case, which is replayed. Exit status 0 if all agree, 1 if not.
     """
-    from netdef.cli.options import weight_files
+    from netdef.cli.options import net_of, weights_of
     from netdef.debug.netcheck import check
     from netdef.debug.replay import is_case, replay
 
@@ -42,8 +43,8 @@ def command(ctx: click.Context, net: str, phase: str, level: int | None, stages:
         found = replay(Path(net), tolerance=tolerance)
         click.echo("\n".join(map(str, found)) or "the gradients of this case agree")
         ctx.exit(1 if found else 0)
-    report = check(net, phase.upper(), weight_files(weights), samples, tolerance, seed, level, stages, start,
-                   not no_float32, case_file)
+    report = check(net_of(net, dialect), phase.upper(), weights_of(net, weights), samples, tolerance, seed, level,
+                   stages, start, not no_float32, case_file)
     if as_json:
         click.echo(json.dumps(report.as_dict(), indent=2))
     else:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import click
 
-from netdef.cli.options import set_option, state_options
+from netdef.cli.options import dialect_option, set_option, state_options
 
 
 @click.command()
@@ -16,9 +16,11 @@ from netdef.cli.options import set_option, state_options
 @click.option("--rgb", is_flag=True, help="Three channels are red, green, blue and not blue, green, red.")
 @click.option("--labels", default=None, metavar="FILE", help="The names of the classes. [default: those beside the database]")
 @click.option("--seed", type=int, default=None, help="Seed of random crops and flips.")
+@dialect_option
 @set_option
 def command(net: str, out: str, phase: str, level: int | None, stages: tuple[str, ...], layer: str | None, count: int,
-            add_mean: bool, rgb: bool, labels: str | None, seed: int | None, overrides: tuple[str, ...]) -> None:
+            add_mean: bool, rgb: bool, labels: str | None, seed: int | None, dialect: str | None,
+            overrides: tuple[str, ...]) -> None:
     """Draw into OUT (sheet.png) what NET, or the net of a solver, gets from its data layer: cropped, mirrored, mean
     subtracted, with labels. Values are stretched to black and white where they are no bytes.
 
@@ -27,12 +29,13 @@ def command(net: str, out: str, phase: str, level: int | None, stages: tuple[str
       netdef data show net.yaml
       netdef data show net.yaml test.png --phase TEST --add-mean
     """
+    from netdef.cli.options import net_of
     from netdef.data.labels import read_labels
     from netdef.datasets.sheet import draw_sheet
     from netdef.datasets.show import open_net, seen_by
 
     names = read_labels(labels) if labels is not None else None
-    with open_net(net, phase.upper(), level, stages, overrides, seed) as opened:
+    with open_net(net_of(net, dialect), phase.upper(), level, stages, overrides, seed) as opened:
         seen = seen_by(opened, count, layer, names, add_mean)
     draw_sheet(seen.tiles, out, seen.text, rgb)
     click.echo(f"wrote {out}: {len(seen.tiles)} items of {seen.text}")

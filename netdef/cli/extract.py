@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from netdef.cli.inputs import input_options
-from netdef.cli.options import assume_option, weights_option
+from netdef.cli.options import assume_option, dialect_option, weights_option
 
 
 @click.command()
@@ -20,6 +20,7 @@ from netdef.cli.options import assume_option, weights_option
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"], case_sensitive=False), default="TEST", show_default=True,
               help="For --count: which phase of the net.")
 @assume_option
+@dialect_option
 @input_options
 def command(net: str, pictures: tuple[str, ...], **given: Any) -> None:
     """Write the values of blobs of the trained NET for PICTURES (files or folders), or for its own data, to a file.
@@ -34,12 +35,12 @@ def command(net: str, pictures: tuple[str, ...], **given: Any) -> None:
     """
     from netdef.cli.extracted import from_items, from_own
     from netdef.cli.inputs import preprocessing_of, reader_of
-    from netdef.cli.options import weight_files
+    from netdef.cli.options import net_of, weight_files
     from netdef.config.load import load_net
     from netdef.predict.opening import files_of
 
     weights = files_of(net, weight_files(given.pop("weights")))
-    located = load_net(net)
+    located = load_net(net_of(net, given["dialect"]))
     names = [b.strip() for b in given.pop("blobs").split(",") if b.strip()]
     reader = reader_of(pictures, given)
     if (reader is not None or bool(pictures)) == (given["count"] is not None):

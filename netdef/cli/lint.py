@@ -5,6 +5,8 @@ import json
 
 import click
 
+from netdef.cli.options import dialect_option
+
 
 @click.command()
 @click.argument("files", nargs=-1, metavar="NET_OR_SOLVER...")
@@ -13,9 +15,10 @@ import click
 @click.option("--loaded", is_flag=True, help="The params will come from a weights file, so fillers do not matter.")
 @click.option("--rules", is_flag=True, help="List all rules with their reasons.")
 @click.option("--json", "as_json", is_flag=True, help="The findings (or with --rules the rules) as JSON.")
+@dialect_option
 @click.pass_context
 def command(ctx: click.Context, files: tuple[str, ...], ignore: tuple[str, ...], only: tuple[str, ...], loaded: bool,
-            rules: bool, as_json: bool) -> None:
+            rules: bool, as_json: bool, dialect: str | None) -> None:
     """Look at nets and solvers by rules, without running them, and say what is likely not meant.
 
     A solver is looked at together with the nets that it names, a recipe with its solvers. Given a net that trains (or its
@@ -38,10 +41,11 @@ def command(ctx: click.Context, files: tuple[str, ...], ignore: tuple[str, ...],
         return
     if not files:
         raise click.UsageError("name a net or a solver, or ask for --rules")
+    from netdef.cli.options import net_of
     from netdef.lint.run import UnknownRule, lint
 
     try:
-        report = lint(files, ignore, only, loaded)
+        report = lint([net_of(f, dialect) for f in files], ignore, only, loaded)
     except UnknownRule as e:
         raise click.UsageError(f"{e.message}; {e.hint}") from None
     if as_json:

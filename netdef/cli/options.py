@@ -53,11 +53,17 @@ def fork_of(dialect: str | None) -> str | None:
 
 
 def net_of(net: str, dialect: str | None) -> Any:
-    """What to build: the net as it was named, or as the fork wrote it that ``--dialect`` names. Raises UsageError."""
+    """What to build: the net as it was named, or as the fork wrote it that ``--dialect`` names. Raises UsageError.
+
+    A solver or a recipe is left as it is: it names its nets.
+    """
     fork = fork_of(dialect)
     if fork is None:
         return net
-    from netdef.config.load import load_net
+    from netdef.config.load import kind_of, load_net
+
+    if kind_of(net) != "net":
+        return net
 
     return load_net(net, dialect=fork)
 
@@ -79,6 +85,14 @@ def assumptions_are_usage() -> Iterator[None]:
         yield
     except BadAssumption as e:
         raise click.UsageError(str(e).replace("--assume: error: ", "--assume: ")) from None
+
+
+def weights_of(net: str, text: str | None) -> list[str]:
+    """The files of ``--weights``; none given means the params in ``net``, where it is a .caffemodel."""
+    from netdef.runtime.load import own_weights
+
+    own = None if text else own_weights(net)
+    return weight_files(text) if own is None else [str(own)]
 
 
 def weight_files(text: str | None) -> list[str]:

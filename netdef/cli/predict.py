@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdef.cli.inputs import input_options
-from netdef.cli.options import assume_option, weights_option
+from netdef.cli.options import assume_option, dialect_option, weights_option
 
 if TYPE_CHECKING:
     from netdef.cli.inputs import Reader
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--show-preprocessing", is_flag=True, help="Print what is done to pictures, and where that comes from.")
 @click.option("--save-preprocessing", metavar="FILE", default=None, help="Write it to a YAML file.")
 @assume_option
+@dialect_option
 @input_options
 def command(net: str, pictures: tuple[str, ...], **given: Any) -> None:
     """Say what the trained NET makes of PICTURES (files or folders), or of numbers.
@@ -49,12 +50,12 @@ def command(net: str, pictures: tuple[str, ...], **given: Any) -> None:
       netdef predict net.yaml -w net.caffemodel --input x=0.3,0.5 --steps
     """
     from netdef.cli.inputs import preprocessing_of, reader_of
-    from netdef.cli.options import assumed_shapes, assumptions_are_usage, weight_files
+    from netdef.cli.options import assumed_shapes, assumptions_are_usage, net_of, weight_files
     from netdef.config.load import load_net
     from netdef.predict.opening import files_of
 
     weights = files_of(net, weight_files(given.pop("weights")))
-    located = load_net(net)
+    located = load_net(net_of(net, given["dialect"]))
     preprocessing = preprocessing_of(located, weights, given)
     reader = reader_of(pictures, given)
     if given["show_preprocessing"]:

@@ -21,7 +21,8 @@ from netdef.solvers.solver import Solver
 
 # Options of `netdef train` that speak of one solver, as the user writes them.
 _OF_ONE_SOLVER = {"weights": "--weights", "strict": "--strict", "level": "--level", "stages": "--stage", "trial": "trials",
-                  "grad_norms": "--grad-norms", "dump_folder": "--dump-gradients", "tensorboard": "--tensorboard"}
+                  "grad_norms": "--grad-norms", "dump_folder": "--dump-gradients", "tensorboard": "--tensorboard",
+                  "page": "--html"}
 
 
 def explain(source: str, overrides: tuple[str, ...]) -> None:

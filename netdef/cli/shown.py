@@ -4,6 +4,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,9 @@ from netdef.errors import NetdefError
 from netdef.runtime.net import Net
 from netdef.solvers import events as e
 from netdef.solvers.solver import Solver
+
+if TYPE_CHECKING:
+    from netdef.report.grads import GradsPage
 
 
 class Shown:
@@ -35,6 +39,12 @@ class Shown:
         self.differing = 0
         self.watch: UpdateWatch | None = None
         self.norms: str | None = None
+        self.page: GradsPage | None = None
+
+    def opened(self, net: Net, solver: Solver | None) -> None:
+        """Before the first pass."""
+        if self.page is not None:
+            self.page.opened(net, solver)
 
     def listeners(self, solver: Solver) -> Sequence[e.Listener]:
         """Listeners for what must be seen before the update: its parts, and the items' norms."""
@@ -62,6 +72,8 @@ class Shown:
         if self.watch is not None:
             for found in self.watch.found[-len(self.watch.ks):]:
                 click.echo(f"{found}\n")
+        if self.page is not None:
+            self.page.seen(net, recording)
         self._compare(net, part)
         self._keep(net, part)
 
@@ -74,6 +86,8 @@ class Shown:
                               f"{', '.join(map(str, self.others))}")
         found = [d for d in differences(net.plan, recording, other)]
         self.differing += len(found)
+        if self.page is not None:
+            self.page.compared(other, found)
         if not found:
             click.echo(f"iteration {recording.iteration}: no layer differs")
             return
@@ -87,6 +101,12 @@ class Shown:
         elif self.write is not None:
             self.write(net, recording)
             self.written += 1
+
+    def write_page(self) -> None:
+        """Write the page for the browser, where one is wanted and something ran."""
+        if self.page is not None and self.page.plan is not None:
+            self.page.write()
+            click.echo(f"written: {self.page.path}")
 
     def finish(self) -> int:
         """Write the one file, say what was written; 1 if a comparison found a difference."""

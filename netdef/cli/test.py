@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdef.cli.options import seed_option, state_options, weights_option
+from netdef.cli.options import dialect_option, seed_option, state_options, weights_option
 
 if TYPE_CHECKING:
     from netdef.solvers.events import Output
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
               help="Batches to run (Caffe's default, too).")
 @click.option("--batches/--no-batches", default=True, show_default=True, help="Print the outputs of every batch, as Caffe does.")
 @click.option("--labels", metavar="FILE", default=None, help="Names of the classes, for the table by class.")
+@dialect_option
 @seed_option
 def command(net: str, phase: str, level: int | None, stages: tuple[str, ...], weights: str | None, iterations: int,
-            batches: bool, labels: str | None, seed: int | None) -> None:
+            batches: bool, labels: str | None, dialect: str | None, seed: int | None) -> None:
     """Run NET forward over its own data and print the mean of each output.
 
     The lines are those of `caffe test`. An Accuracy layer with a second top gets a table of its classes, counted over all
@@ -31,15 +32,15 @@ def command(net: str, phase: str, level: int | None, stages: tuple[str, ...], we
     Example:
       netdef test configs/lenet/net.prototxt --weights runs/LeNet/1/LeNet_iter_10000.caffemodel -n 20
     """
-    from netdef.cli.options import weight_files
+    from netdef.cli.options import net_of, weights_of
     from netdef.data.labels import check_count, read_labels
     from netdef.runtime.net import Net
     from netdef.solvers.evaluate import evaluate
     from netdef.solvers.perclass import PerClass
 
     names = read_labels(labels) if labels is not None else None
-    with Net(net, phase=phase.upper(), weights=weight_files(weights) or None, level=level, stages=stages,
-             seed=seed, keep="outputs", freeze=phase.upper() == "TEST") as made:
+    with Net(net_of(net, dialect), phase=phase.upper(), weights=weights_of(net, weights), level=level,
+             stages=stages, seed=seed, keep="outputs", freeze=phase.upper() == "TEST") as made:
         by_class = PerClass(made)
         if names is not None:
             for run in made.steps:

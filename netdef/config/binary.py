@@ -1,25 +1,26 @@
 """A net that lives inside a .caffemodel: the layers as Caffe saved them, without the params.
 
 The file is walked field by field and the blobs are stepped over, so that a file of any size opens at once. What is
-left is parsed with the schema. Two things differ from a net in text. A saved net holds only the layers of its own
+left is parsed with the schema. Three things differ from a net in text. A saved net holds only the layers of its own
 phase, and each notes this phase: include and exclude rules and the phase of the layers have done their work and are
 dropped, so that the net can run in either phase. And numbers of fields mean different things in different forks:
-``dialects.py`` says which ones are known for a type of layer.
+``dialects.py`` says which ones are known for a type of layer, ``dialects_inner.py`` which ones inside messages that forks
+share. Where nothing decides between two meanings, the field is left as it is and a warning says so.
 """
 from __future__ import annotations
 
 import mmap
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from netdef.config import dialects, schema, wire
+from netdef.config import dialects, dialects_inner, recognise, schema, wire
 from netdef.config.blobproto import encode_varint, tagged
 from netdef.config.located import Located
-from netdef.config.wire import BYTES, Field, WireError
+from netdef.config.wire import BYTES, VARINT, Field, WireError
 from netdef.errors import ConfigError, warn
 
 _HEAD = 1 << 12
@@ -30,6 +31,8 @@ _TYPE = 2  # of a current layer
 _TOP = {_NAME: "name", _LAYERS: "layers", _INPUT: "input", 8: "input_shape", 6: "state", _LAYER: "layer"}
 _BLOBS = {"layer": 7, "layers": 6, "inner": 50}
 _TEXTS = {"layer": (1, 2, 3, 4), "layers": (2, 3, 4), "inner": (1, 2)}  # name, type, bottom, top where they are strings
+_NAMES = {"layer": 1, "layers": 4}
+_MESSAGE = {"layer": "LayerParameter", "layers": "V1LayerParameter"}
 _V0 = 1  # the V0 layer inside a V1 one
 _RULES = ("phase", "include", "exclude")
 
@@ -106,6 +109,11 @@ class _Walk:
         self.data, self.fork = data, fork
         self.known = {info.number for info in schema.fields("LayerParameter").values()}
         self.left_out: Counter[tuple[str, str]] = Counter()  # type of layer and field -> how many layers
+        self.doubts: defaultdict[str, list[str]] = defaultdict(list)  # what may be meant -> names of layers
+        self.messages = {kind: {info.number: info.type_name for info in schema.fields(name).values()
+                                if info.type_name in dialects_inner.MESSAGES}
+                         for kind, name in _MESSAGE.items()}
+        self._scores: dict[str, int] | None = None
 
     def net(self) -> Iterator[bytes]:
         """The bytes of the net."""
@@ -120,7 +128,11 @@ class _Walk:
                 yield bytes(self.data[field.at : field.end])
 
     def warn(self, shown: str) -> None:
-        """One line for each kind of field that was left out."""
+        """One line for each kind of field that was left out, and for each that may mean two things."""
+        for what, names in self.doubts.items():
+            layers = f"layer '{names[0]}'" if len(names) == 1 else f"{len(names)} layers, the first '{names[0]}'"
+            warn(f"{what}, in {layers}: nothing in the net decides, so it is left as it is", shown,
+                 "--dialect names the Caffe that wrote the file")
         for (layer_type, what), count in self.left_out.items():
             layers = "1 layer" if count == 1 else f"{count} layers"
             warn(f"{what} of {layers} of type {layer_type} is not known here and is left out", shown,
@@ -136,10 +148,46 @@ class _Walk:
             elif kind == "layers" and field.number == _V0:
                 wire.expect(field, BYTES, "layer")
                 yield _framed(_V0, b"".join(self._layer(field, "inner")))
+            elif number and number in self.messages.get(kind, ()) and field.kind == BYTES:
+                yield _framed(number, b"".join(self._inside(field, self.messages[kind][number], number, whole, kind)))
             elif number == field.number:
                 yield bytes(self.data[field.at : field.end])
             elif number:
                 yield _framed(number, bytes(self.data[field.start : field.end]))
+
+    def _inside(self, outer: Field, message: str, number: int, layer: Field, kind: str) -> Iterator[bytes]:
+        """The fields of a message that forks share, under our numbers."""
+        found = list(wire.Fields(self.data, outer.start, outer.end))
+        times = Counter(f.number for f in found)
+        for field in found:
+            place = dialects_inner.Place(message, field, times[field.number], outer.number)
+            reading = dialects_inner.read(place, self.fork, self.scores)
+            if reading.doubt:
+                may = " or ".join(f"{meaning} ({', '.join(who)})" for meaning, who in reading.doubt.items())
+                name = next(n for n, info in schema.fields(_MESSAGE[kind]).items() if info.number == number)
+                self.doubts[f"field {field.number} of {name} may be {may}"].append(self._name(layer, kind))
+            if reading.value is not None:
+                yield tagged(reading.number or field.number, VARINT) + encode_varint(reading.value)
+            elif reading.number in (0, field.number):
+                yield bytes(self.data[field.at : field.end])
+            else:
+                yield tagged(reading.number, field.kind) + self._payload(field)
+
+    def scores(self) -> dict[str, int]:
+        """How much of the net each fork explains."""
+        if self._scores is None:
+            self._scores = recognise.scores(self.data)
+        return self._scores
+
+    def _payload(self, field: Field) -> bytes:
+        """The bytes of a field without its tag."""
+        body = bytes(self.data[field.start : field.end])
+        return encode_varint(len(body)) + body if field.kind == BYTES else body
+
+    def _name(self, layer: Field, kind: str) -> str:
+        number = _NAMES[kind]
+        found = [f for f in wire.Fields(self.data, layer.start, layer.end) if f.number == number]
+        return wire.text(self.data, found[-1], "a layer's name") if found else ""
 
     def _type(self, whole: Field) -> str:
         wire.expect(whole, BYTES, "layer")

@@ -18,6 +18,7 @@ _FLOWNET = "FlowNet2"
 _YOLO = "MobileNet-YOLO"
 _WINDOWS = "caffe-windows (happynear)"
 _CTC = "warpctc"
+_CHWICK = "ChWick's fork (CTC)"
 _RTPOSE = "rtpose"
 
 _LAYER = {
@@ -47,6 +48,7 @@ _LAYER = {
               "confidence_penalty_loss_param focal_loss_param label_specific_margin_param channel_scale_param "
               "label_specific_affine_param label_specific_hard_margin_param label_specific_add_param",
     _CTC: "ctc_loss_param continuation_indicator_param labelsequence_accuracy_param",
+    _CHWICK: "ctc_loss_param ctc_decoder_param reverse_param",
     _RTPOSE: "imresize_param nms_param",
     "caffe-face": "center_loss_param",
     "CPM": "cpm_transform_param",
@@ -65,7 +67,6 @@ _ELSEWHERE: dict[str, dict[str, str]] = {
     "ELUParameter": {_NVCAFFE: "lambda"},
     "NetParameter": {"a label map of SSD, which is no net": "item", _NVCAFFE: "default_forward_type "
                      "default_backward_type default_forward_math default_backward_math global_grad_scale quantize"},
-    "V0LayerParameter": {"Caffe before its first release (October 2013)": "subtraction"},
     "BlobProto": {_NVCAFFE: "raw_data_type raw_diff_type raw_data raw_diff"},
 }
 
@@ -96,8 +97,13 @@ _NUMBERS: dict[str, dict[int, str]] = {
     "FlowWarp": {159: "flow_warp_param"},
     "Resample": {155: "resample_param"},
     "Flip": {212: "flip_param"},
+    "InnerDistance": {213: "inner_distance_param"},
+    "ChannelScale": {237: "channel_scale_param"},
+    "LabelSpecificAdd": {241: "label_specific_add_param"},
     "FocalLoss": {235: "focal_loss_param"},
     "CtcLoss": {200: "ctc_loss_param"},
+    "CTCLoss": {148: "ctc_loss_param"},
+    "WarpCTCLoss": {148: "ctc_loss_param"},
     "ContinuationIndicator": {201: "continuation_indicator_param"},
     "RegionLoss": {600: "region_loss_param"},
     "YoloDetectionOutput": {601: "yolo_detection_output_param"},

@@ -12,7 +12,8 @@ BVLC = "BVLC Caffe"
 NAMES = {
     "bvlc": BVLC, "ssd": "SSD", "faster-rcnn": "py-faster-rcnn", "rfcn": "R-FCN", "segnet": "SegNet", "pspnet": "PSPNet",
     "tsn": "TSN (yjxiong)", "nvcaffe": "NVIDIA Caffe", "flownet2": "FlowNet2", "yolo": "MobileNet-YOLO",
-    "windows": "caffe-windows (happynear)", "warpctc": "warpctc", "rtpose": "rtpose", "caffe-face": "caffe-face",
+    "windows": "caffe-windows (happynear)", "warpctc": "warpctc", "ctc": "ChWick's fork (CTC)",
+    "rtpose": "rtpose", "caffe-face": "caffe-face",
     "cpm": "CPM", "shufflenet": "ShuffleNet",
 }
 """What ``--dialect`` takes -> the fork as messages call it; where several forks explain a net alike, the first counts."""
@@ -43,7 +44,9 @@ TYPES: dict[str, ForkType] = {
                           "divides by the L2 norm, over the channels or all of an item, and scales"),
     "SmoothL1Loss": ForkType(("faster-rcnn", "rfcn", "ssd"), "is quadratic near zero and linear far from it"),
     **_all("rfcn windows", {"PSROIPooling": "averages a grid of bins, each from a channel group of its own"}),
-    **_all("rfcn", {"BoxAnnotatorOHEM": "keeps the regions with the largest loss and ignores the rest"}),
+    **_all("rfcn", {"BoxAnnotatorOHEM": "keeps the regions with the largest loss and ignores the rest",
+                    "SoftmaxWithLossOHEM": "is SoftmaxWithLoss with the loss of each region",
+                    "SmoothL1LossOHEM": "is SmoothL1Loss with the loss of each region"}),
     "Proposal": ForkType(("faster-rcnn", "rfcn", "windows"), "makes regions of anchors, scores and offsets"),
     "BN": ForkType(("segnet", "pspnet", "tsn", "windows"), "normalises each channel and scales it"),
     "Upsample": ForkType(("segnet", "yolo"), "enlarges a blob: by a pooling mask (SegNet), or by repeating values (YOLO)"),
@@ -78,11 +81,15 @@ TYPES: dict[str, ForkType] = {
         "Flip": "mirrors rows or columns", "InnerDistance": "gives distances from learned centres",
         "Local": "is a convolution with weights of its own at each place", "Insanity": "is a ReLU with a random slope",
         "GeneralContrastiveLoss": "pulls an item to its class and pushes the others",
-        "ChannelScale": "scales all channels of an item by one factor"}),
+        "ChannelScale": "scales all channels of a place by one factor",
+        "LabelSpecificAdd": "adds a margin to the score of the right class"}),
     "CenterLoss": ForkType(("caffe-face", "windows"), "pulls features towards a learned centre of their class"),
     "TripletLoss": ForkType(("windows",), "pushes a negative further away than a positive, by a margin"),
     **_all("warpctc", {"CtcLoss": "is the connectionist temporal classification loss", "ContinuationIndicator":
                        "is 0 where a sequence begins and 1 elsewhere", "LabelsequenceAccuracy": "compares sequences"}),
+    **_all("ctc", {"CTCLoss": "is the connectionist temporal classification loss, for sequences of unequal lengths",
+                   "WarpCTCLoss": "is the connectionist temporal classification loss, by the warp-ctc library",
+                   "CTCGreedyDecoder": "reads sequences by the best class of each frame"}),
     **_all("rtpose", {"ImResize": "resizes with cubic interpolation", "Nms": "lists the peaks of maps"}),
     **_all("cpm", {"CPMData": "reads pictures with joints, and makes maps of them"}),
     **_all("shufflenet", {"ShuffleChannel": "interleaves the groups of channels"}),
@@ -121,21 +128,24 @@ _TEXT = {
     "windows": "200 bn_param 201 local_param 202 insanity_param 203 triplet_loss_param 204 roi_pooling_param "
                "205 eltwise_affine_param 206 sub_region_param 207 noise_param 211 center_loss_param 212 flip_param "
                "213 inner_distance_param 214 normalize_param 215 general_contrastive_loss_param 219 proposal_param "
-               "220 psroi_pooling_param 222 smoothl1_param 224 permute_param 235 focal_loss_param 237 channel_scale_param",
+               "220 psroi_pooling_param 222 smoothl1_param 224 permute_param 235 focal_loss_param 237 channel_scale_param "
+               "241 label_specific_add_param",
     "warpctc": "200 ctc_loss_param 201 continuation_indicator_param 202 permute_param 203 labelsequence_accuracy_param",
     "rtpose": "148 imresize_param 149 nms_param",
+    "ctc": "147 reverse_param 148 ctc_loss_param 149 ctc_decoder_param",
     "caffe-face": "147 center_loss_param",
     "cpm": "147 cpm_transform_param",
     "shufflenet": "164 shuffle_channel_param",
 }
 
 
-def _numbers(text: str) -> dict[int, str]:
+def numbered(text: str) -> dict[int, str]:
+    """``8 resize_param 9 noise_param`` as a table."""
     words = text.split()
     return {int(number): name for number, name in zip(words[::2], words[1::2], strict=True)}
 
 
-NUMBERS: dict[str, dict[int, str]] = {fork: _numbers(text) for fork, text in _TEXT.items()}
+NUMBERS: dict[str, dict[int, str]] = {fork: numbered(text) for fork, text in _TEXT.items()}
 """Short name of a fork -> number of a field of LayerParameter in its binary files -> the field."""
 
 

@@ -12,7 +12,8 @@ _BORROWED = {
     "Deconvolution": "convolution_param", "Im2col": "convolution_param", "DepthwiseConvolution": "convolution_param",
     "ConvolutionDepthwise": "convolution_param",
     "RNN": "recurrent_param", "LSTM": "recurrent_param",
-    "SoftmaxWithLoss": "softmax_param",
+    "SoftmaxWithLoss": "softmax_param", "SoftmaxWithLossOHEM": "softmax_param", "CTCLoss": "ctc_loss_param",
+    "WarpCTCLoss": "ctc_loss_param",
     "Normalize": "norm_param", "AnnotatedData": "annotated_data_param", "MultiBoxLoss": "multibox_loss_param",
     "Yolov3DetectionOutput": "yolov3_detection_output_param", "BoxAnnotatorOHEM": "box_annotator_ohem_param",
 }

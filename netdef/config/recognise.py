@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
 
-from netdef.config import dialects, forks, schema, wire
+from netdef.config import dialects, dialects_inner, forks, schema, wire
 from netdef.config.located import Located
 from netdef.config.tree import Node
 from netdef.config.wire import BYTES, VARINT
@@ -17,6 +17,8 @@ _INSIDE = {  # fields of one name that two forks fill differently: what stands i
     "bn_param": {"segnet": "scale_filler shift_filler bn_mode", "pspnet": "slope_filler bias_filler momentum eps frozen",
                  "tsn": "slope_filler bias_filler momentum eps frozen"},
     "upsample_param": {"segnet": "pad_out_h pad_out_w upsample_h upsample_w scale_h scale_w"},
+    "ctc_loss_param": {"warpctc": "alphabet_size time_step blank_label",
+                       "ctc": "output_delay blank_index preprocess_collapse_repeated ctc_merge_repeated loss_calculation_t"},
 }
 _LAYERS = ("LayerParameter", "V1LayerParameter")
 _UPSAMPLE = {1: ("yolo",), 2: ("segnet",)}  # number of bottoms: SegNet's takes a mask, too
@@ -144,6 +146,7 @@ def layer_traits(data: memoryview, layer: wire.Field) -> Iterator[Trait]:
     """What the bytes of one saved layer (V2) say; the params are stepped over. Raises WireError."""
     found = list(wire.Fields(data, layer.start, layer.end))
     type_name = next((wire.text(data, f, "type") for f in found if f.number == 2), "")
+    known = {info.number: name for name, info in schema.fields("LayerParameter").items()}
     yield from _type(type_name, sum(f.number == 3 for f in found))
     for f in found:
         name = dialects.field_of(type_name, f.number)
@@ -151,3 +154,28 @@ def layer_traits(data: memoryview, layer: wire.Field) -> Iterator[Trait]:
         if flag or name is not None:
             who = tuple(k for k, numbers in forks.NUMBERS.items() if name is None or numbers.get(f.number) == name)
             yield Trait(f"field {f.number} of {type_name} layers", ("nvcaffe",) if flag else who)
+        name = name or known.get(f.number)
+        if name is not None and f.kind == BYTES:
+            yield from _inner_traits(data, f, name)
+
+
+def _inner_traits(data: memoryview, whole: wire.Field, name: str) -> Iterator[Trait]:
+    """What the numbers inside a message say that several Caffes share."""
+    try:
+        message = schema.field_info("LayerParameter", name).type_name
+    except KeyError:
+        return  # a fork's, which netdef does not have
+    if message not in dialects_inner.MESSAGES:
+        return
+    inside = list(wire.Fields(data, whole.start, whole.end))
+    times = Counter(f.number for f in inside)
+    for f in inside:
+        who = dialects_inner.owners(dialects_inner.Place(message, f, times[f.number], whole.number))
+        if who:
+            yield Trait(f"field {f.number} of {name}", who)
+
+
+def scores(data: memoryview) -> dict[str, int]:
+    """How many kinds of evidence in a binary net each fork explains. Raises WireError."""
+    traits = set(_of_bytes(data))
+    return {fork: sum(fork in t.forks for t in traits) for fork in forks.NAMES}

@@ -44,7 +44,8 @@ _FIELDS: dict[str, tuple[str, tuple[str, ...]]] = {  # V0's name -> the name in 
     "det_bg_threshold": ("bg_threshold", ("window_data",)), "det_fg_fraction": ("fg_fraction", ("window_data",)),
     "det_context_pad": ("context_pad", ("window_data",)), "det_crop_mode": ("crop_mode", ("window_data",)),
 }
-_TRANSFORMS = {"scale": "scale", "meanfile": "mean_file", "cropsize": "crop_size", "mirror": "mirror"}  # of any type
+_TRANSFORMS = {"scale": "scale", "meanfile": "mean_file", "cropsize": "crop_size", "mirror": "mirror",  # of any type
+               "subtraction": "mean_value"}
 _OF_THE_LAYER = ("name", "blobs", "blobs_lr", "weight_decay")  # the same fields in V1
 
 

@@ -16,6 +16,7 @@ from netdef.solvers import events as e
 from netdef.solvers.solver import Solver
 
 Seen = Callable[[Net, Recording], None]
+Opened = Callable[[Net, Solver | None], None]
 
 
 class GradientDump:
@@ -62,17 +63,21 @@ def make_folder(folder: Path) -> None:
 
 def run(source: Any, seen: Seen, weights: Sequence[str] = (), iterations: int = 1, seed: int | None = None,
         phase: str = "TRAIN", overrides: Sequence[str] = (),
-        listeners: Callable[[Solver], Sequence[e.Listener]] = lambda solver: ()) -> None:
+        listeners: Callable[[Solver], Sequence[e.Listener]] = lambda solver: (), snapshot: str | None = None,
+        opened: Opened = lambda net, solver: None) -> None:
     """Run a net or solver for some iterations and record each; a solver updates the params in between, a net does not.
 
-    ``listeners`` makes further listeners for a solver. Raises ConfigError(s), WeightsError, DataError; NetdefError for
+    ``listeners`` makes further listeners for a solver, ``opened(net, solver or None)`` is called before the first pass.
+    A solver goes on from ``snapshot``. Raises ConfigError(s), WeightsError, DataError; NetdefError for
     a net in which nothing gets a gradient.
     """
     if kind_of(source) == "solver":
         # only passes and updates are wanted here
         quiet = ("test_interval=2000000000", "test_initialization=false", "snapshot=0", "display=0")
-        with Solver(source, weights=list(weights) or None, overrides=[*overrides, *quiet], seed=seed) as solver:
+        with Solver(source, weights=list(weights) or None, snapshot=snapshot, overrides=[*overrides, *quiet],
+                    seed=seed) as solver:
             _check_gradients(solver.net.plan)
+            opened(solver.net, solver)
             for listener in listeners(solver):
                 solver.listen(listener)
             solver.listen(GradientDump(solver, seen))
@@ -82,6 +87,7 @@ def run(source: Any, seen: Seen, weights: Sequence[str] = (), iterations: int = 
     _check_gradients(plan)
     with Net(plan, weights=weights or own_weights(source), seed=seed) as net:
         recorder = Recorder(net)
+        opened(net, None)
         for iteration in range(iterations):
             net.clear_param_diffs()
             net.forward()

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import fnmatch
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +84,7 @@ def read(path: Path) -> list[Recording]:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         loss, iteration, text = arrays.pop("loss"), arrays.pop("iteration"), str(arrays.pop("net"))
-    except (OSError, ValueError, KeyError, EOFError) as e:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as e:
         raise NetdefError(f"is no recording of `netdef grads`: {e}", where=str(path)) from e
     if loss.ndim == 0:
         return [Recording(float(loss), int(iteration), text, arrays)]

@@ -23,7 +23,7 @@ _NAMES = """
 """
 BVLC = frozenset(_NAMES.split())
 FORKS = ("SSD", "py-faster-rcnn", "R-FCN", "SegNet", "PSPNet", "DeepLab", "NVCaffe", "FlowNet2", "MobileNet-YOLO",
-         "warpctc", "rtpose", "caffe-face", "caffe-windows", "ShuffleNet")
+         "warpctc", "ChWick", "rtpose", "caffe-face", "caffe-windows", "ShuffleNet")
 SECTIONS = ("Formula", "Shapes", "Params", "Numerical care", "Traps", "Source")
 SHARED = ("loss_param", "transform_param", "sampling_param")  # messages of LayerParameter that several types read
 _HEAD = re.compile(rf"({'|'.join(SECTIONS)})(, [^:\n]*)?: ")

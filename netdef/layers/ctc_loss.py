@@ -63,6 +63,9 @@ class CtcLoss(Layer):
     def __init__(self, spec):
         super().__init__(spec)
         o = self.options
+        for name in ("blank_index", "output_delay", "preprocess_collapse_repeated", "ctc_merge_repeated"):
+            if spec.has(name):
+                raise spec.error("is an option of CTCLoss and WarpCTCLoss, not of this type", name)
         if o.blank_label >= o.alphabet_size:
             raise spec.error(f"expected one of the {o.alphabet_size} symbols, 0 to {o.alphabet_size - 1}, got {o.blank_label}",
                              "blank_label")

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from netdef.layers.base import Array, Inferred, Layer, between
+from netdef.layers.base import Array, Inferred, Layer, Shape, between
 from netdef.layers.constraints import Constraint
 from netdef.layers.losses import check_same_items
 from netdef.layers.registry import register
@@ -62,7 +62,7 @@ class SmoothL1Loss(Layer):
         np.subtract(d, 0.5 / self.square, out=losses, where=beyond)
         if len(bottoms) > 3:
             losses *= bottoms[3].data.reshape(losses.shape)
-        tops[0].data[...] = losses.sum(dtype=np.float64) / max(1, len(losses))
+        tops[0].data[...] = losses.sum(dtype=np.float64) / self._divisor(losses.shape)
 
     def backward(self, ctx, tops, params, bottoms, need):
         for i in (0, 1):
@@ -75,7 +75,11 @@ class SmoothL1Loss(Layer):
                 np.copyto(dx, signs, where=beyond)
                 for weights in bottoms[2:]:
                     dx *= weights.data.reshape(dx.shape)
-                dx *= float(tops[0].diff) / max(1, len(dx))
+                dx *= float(tops[0].diff) / self._divisor(dx.shape)
+
+    def _divisor(self, shape: Shape) -> float:
+        """What the sum of the losses of this shape is divided by."""
+        return max(1, shape[0])
 
     @staticmethod
     def _difference(bottoms, i, out):

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from netdef import kernels as K
-from netdef.layers.base import Inferred, Layer, check_axis
+from netdef.layers.base import Inferred, Layer, LayerSpec, check_axis
 from netdef.layers.registry import register
 
 
@@ -34,6 +34,10 @@ class Softmax(Layer):
     in_place = "yes"
     backward_reads = frozenset({"tops"})
 
+    def __init__(self, spec):
+        super().__init__(spec)
+        check_softmax(spec)
+
     def infer(self, bottom_shapes):
         shape = tuple(bottom_shapes[0])
         check_axis(self.spec, self.options.axis, len(shape))
@@ -47,6 +51,13 @@ class Softmax(Layer):
         if need.bottoms[0]:
             axis = self.options.axis
             K.softmax_backward(*(as_three(a, axis) for a in (tops[0].data, tops[0].diff, bottoms[0].diff)))
+
+
+def check_softmax(spec: LayerSpec) -> None:
+    """Raise FieldError where ``normalize_type`` asks for something else than a softmax."""
+    given = spec.message.softmax_param.normalize_type
+    if given and given != "Softmax":
+        raise spec.error(f"expected Softmax, which is all that is known in this type, got '{given}'", "normalize_type")
 
 
 def as_three(array: np.ndarray, axis: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from netdef.layers import targets
 from netdef.layers.base import Array, Inferred, Layer, Shape, between, check_axis
 from netdef.layers.losses import Normalization, check_first_axes, check_label_count, check_labels
 from netdef.layers.registry import register
-from netdef.layers.softmax import as_three
+from netdef.layers.softmax import as_three, check_softmax
 
 
 @register("SoftmaxWithLoss")
@@ -59,6 +59,7 @@ class SoftmaxWithLoss(Layer):
 
     def __init__(self, spec):
         super().__init__(spec)
+        check_softmax(spec)
         self.normalization = Normalization.read(spec, "VALID")
         self.smoothing = targets.read_smoothing(spec)
         self.class_weights = targets.read_class_weights(spec)

@@ -32,6 +32,10 @@ def layer(type, more="", bottoms=1):
     (layer("Dropout", "dropout_param { sample_weights_test: false }"), ("segnet",)),
     (layer("Data", "transform_param { resize_param { prob: 1 } }"), ("ssd",)),
     (layer("PriorBox") + layer("ShuffleChannel"), ("ssd", "shufflenet")),
+    (layer("ROIPooling") + layer("SoftmaxWithLossOHEM"), ("rfcn",)),
+    (layer("CTCLoss", "ctc_loss_param { blank_index: 3 }"), ("ctc",)),
+    (layer("CtcLoss", "ctc_loss_param { alphabet_size: 3 time_step: 3 }"), ("warpctc",)),
+    (layer("Normalize", "normalize_param { bp_norm: true }"), ("windows",)),
 ])
 def test_forks_by_types_and_fields(text, expected):
     assert of(text).forks == expected

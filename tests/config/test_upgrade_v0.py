@@ -57,6 +57,8 @@ def test_padding_is_folded_into_conv_and_pool():
     ('name: "x" type: "data" source: "s" batchsize: 7 scale: 2 meanfile: "m" cropsize: 5 mirror: true rand_skip: 1',
      'name: "x" type: "Data" transform_param { scale: 2 mirror: true crop_size: 5 mean_file: "m" } '
      'data_param { source: "s" batch_size: 7 rand_skip: 1 }'),
+    ('name: "x" type: "data" source: "s" scale: 2 subtraction: 114',  # before the first release
+     'name: "x" type: "Data" transform_param { scale: 2 mean_value: 114 } data_param { source: "s" }'),
     ('name: "x" type: "images" source: "s" batchsize: 7 new_height: 2 new_width: 3 shuffle_images: true rand_skip: 4',
      'name: "x" type: "ImageData" image_data_param { source: "s" batch_size: 7 rand_skip: 4 shuffle: true '
      'new_height: 2 new_width: 3 }'),
