@@ -84,6 +84,13 @@ def input_options(function: F) -> F:
     return function
 
 
+def preprocessing_options(function: F) -> F:
+    """Options for pictures alone."""
+    for option in reversed(_PREPROCESSING):
+        function = option(function)
+    return function
+
+
 def preprocessing_of(net: Any, weights: Sequence[str | os.PathLike[str]], given: dict[str, Any]) -> Preprocessing:
     """The preprocessing that the options ask for; takes its own out of ``given``."""
     from netdef.predict.choose import find_preprocessing

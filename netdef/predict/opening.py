@@ -44,12 +44,13 @@ def with_inputs(net: Any, shapes: Mapping[str, tuple[int, ...]] | None = None) -
     return Located.bare(found.message, f"{located.file} (as a deploy net)")
 
 
-def open_net(plan: GraphPlan, weights: Sequence[str | os.PathLike[str]] = (), keep: str = "outputs") -> Net:
-    """The frozen net of a plan, with weights; see Net for ``keep``. Layers whose params no file brings are warned of.
+def open_net(plan: GraphPlan, weights: Sequence[str | os.PathLike[str]] = (), keep: str = "outputs", freeze: bool = True,
+             dtype: str = "float32", seed: int | None = None) -> Net:
+    """The net of a plan, with weights; see Net for the rest. Layers whose params no file brings are warned of.
 
     Raises WeightsError.
     """
-    net = Net(plan, weights=[Path(f) for f in weights], freeze=True, keep=keep)
+    net = Net(plan, weights=[Path(f) for f in weights], freeze=freeze, keep=keep, dtype=dtype, seed=seed)
     _warn_missing(net, weights)
     return net
 
