@@ -20,7 +20,7 @@ from netdef.kernels.jit import helper, kernel, prange, thread_id
 
 Array = np.ndarray
 
-WIDE_MAP = conv_layout.LEAST_COLUMNS  # places from which a 1x1 convolution takes the image as it is: one image is a region
+WIDE_MAP = 16 * LANES  # places from which a 1x1 convolution takes the image as it is; images of fewer share panels
 FROM_STRIP, FROM_IMAGE, IN_PLACE = range(3)  # where panels come from; in place: there are none
 
 

@@ -18,10 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from netdef.kernels import threads
-from netdef.kernels.compiled.conv_direct import FROM_IMAGE, FROM_STRIP, IN_PLACE, WIDE_MAP
+from netdef.kernels.compiled.conv_direct import FROM_IMAGE, FROM_STRIP, IN_PLACE
 from netdef.kernels.compiled.conv_dots import HIGH, WIDE, add_up_dots, dots
 from netdef.kernels.compiled.conv_layout import (
-    LEAST_COLUMNS,
     channels_of,
     filters_of,
     lay_out,
@@ -40,6 +39,7 @@ from netdef.kernels.jit import helper, kernel, prange, thread_id
 
 Array = np.ndarray
 
+LEAST_COLUMNS = 4 * COLUMNS  # of a region; a 1x1 convolution takes an image of so many places as it is
 WIDTH = 200  # outputs of a product: with them, the gradients of COLUMNS filters stay in the nearest caches
 DOTS_WIDTH = 512  # the same where vectors run along the outputs
 MOST_ROWS = 512  # taps of a task: their panels stay in a second-level cache
@@ -68,7 +68,7 @@ class _Cut(NamedTuple):
 
 @lru_cache(maxsize=512)
 def _mode(g: Geometry) -> int:
-    plain = FROM_STRIP if not unpadded(g) else IN_PLACE if pointwise(g) and g.area >= WIDE_MAP else FROM_IMAGE
+    plain = FROM_STRIP if not unpadded(g) else IN_PLACE if pointwise(g) and g.area >= LEAST_COLUMNS else FROM_IMAGE
     few = math.prod(g.kernel) > 1 and channels_of(g) * math.prod(g.kernel) <= FEW_TAPS and g.area >= 2 * LANES
     return plain + 3 if few else plain
 

@@ -42,7 +42,7 @@ STRIP = 1 << 16  # floats of a strip: with a panel they stay in a second-level c
 PANEL = 1 << 16  # floats of the panels that are ready at one time
 MOST_DEPTH = 1024  # rows of a panel: deeper products are summed in parts
 MOST_TILES = 8  # panels side by side: their sums, ROWS high, stay in a first-level cache
-LEAST_COLUMNS = 4 * COLUMNS  # of a region, where the maps allow it: the weights are read once a region
+LEAST_COLUMNS = 8 * COLUMNS  # of a region, where the maps allow it: the weights are read once a region, few panels are part full
 TURNS = 4  # tasks a thread, where the sizes allow it
 
 

@@ -68,6 +68,21 @@ def backward_weights(g: Geometry, x: Array, dy: Array, dw: Array) -> None:
                       dw.reshape(-1))
 
 
+def window_sums(x: Array, weight: float, stride: int, pad: tuple[int, int], out: Array) -> None:
+    """out = weight times the sum of each window; x is (planes, H, W), out (planes, OH, OW). Windows may reach beyond the pad."""
+    _forward(x.reshape(-1), np.full(TAPS, weight, np.float32), 0, np.zeros(1, np.float32), len(x), 1, *x.shape[1:],
+             *out.shape[1:], stride, *pad, 1.0, out.reshape(-1))
+
+
+def window_sums_gradient(dy: Array, weight: float, stride: int, pad: tuple[int, int], dx: Array) -> None:
+    """The gradient of ``window_sums``."""
+    if stride == 1:
+        window_sums(dy, weight, 1, (2 - pad[0], 2 - pad[1]), dx)
+    else:
+        _backward_data(dy.reshape(-1), np.full(TAPS, weight, np.float32), len(dy), 1, *dx.shape[1:], *dy.shape[1:], *pad,
+                       dx.reshape(-1))
+
+
 # ------------------------------------------------------------------------------------------------------ rows of an image
 
 def _within(b: Any, first: Any, size: Any) -> Any:

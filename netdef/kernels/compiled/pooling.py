@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from netdef.kernels.compiled import depthwise3
 from netdef.kernels.compiled.max_pool import max_pool_rows
 from netdef.kernels.jit import helper, kernel, prange
 from netdef.kernels.reference.pooling import LOWEST as _LOWEST
@@ -218,6 +219,9 @@ def ave_pool_forward(x: Array, kernel: Pair, stride: Pair, pad: Pair, out: Array
     """See the reference."""
     if _whole(x, kernel, pad, out):
         _plane_mean(x.reshape(out.size, x.shape[-2] * x.shape[-1]), out.reshape(-1))
+    elif _three(kernel, stride, pad):
+        depthwise3.window_sums(_planes(x), 1 / 9, stride[0], pad, _planes(out))
+        _correct(_planes(out), x.shape[-2:], stride, pad)
     else:
         _ave_pool(_planes(x), *kernel, *stride, *pad, _planes(out))
 
@@ -226,6 +230,9 @@ def ave_pool_backward(dy: Array, kernel: Pair, stride: Pair, pad: Pair, dx: Arra
     """See the reference."""
     if _whole(dx, kernel, pad, dy):
         _plane_mean_gradient(dy.reshape(-1), dx.reshape(dy.size, dx.shape[-2] * dx.shape[-1]))
+    elif _three(kernel, stride, pad):
+        part = _correct(_planes(dy), dx.shape[-2:], stride, pad, copy=True)
+        depthwise3.window_sums_gradient(part, 1 / 9, stride[0], pad, _planes(dx))
     else:
         _ave_pool_gradient(_planes(dy), *kernel, *stride, *pad, _planes(dx))
 
@@ -233,6 +240,23 @@ def ave_pool_backward(dy: Array, kernel: Pair, stride: Pair, pad: Pair, dx: Arra
 def _whole(image: Array, kernel: Pair, pad: Pair, pooled: Array) -> bool:
     """Whether there is one window, and it is the image."""
     return image.shape[-2:] == tuple(kernel) and pooled.shape[-2:] == (1, 1) and tuple(pad) == (0, 0)
+
+
+def _three(kernel: Pair, stride: Pair, pad: Pair) -> bool:
+    """Whether the windows are of those that depthwise3.py sums in registers."""
+    return tuple(kernel) == (3, 3) and tuple(stride) in ((1, 1), (2, 2)) and max(pad) <= 2
+
+
+def _correct(pooled: Array, image: Pair, stride: Pair, pad: Pair, copy: bool = False) -> Array:
+    """Where a window has fewer than 3x3 places, divide by their number instead of 9; in place or, where there is such a window
+    and ``copy`` asks for it, in a copy."""
+    for axis in (0, 1):
+        start = np.arange(pooled.shape[axis + 1]) * stride[axis] - pad[axis]
+        places = np.maximum(np.minimum(start + 3, image[axis] + pad[axis]) - start, 1)
+        for i in np.flatnonzero(places != 3):
+            pooled, copy = (pooled.copy(), False) if copy else (pooled, False)
+            pooled[(slice(None),) * (axis + 1) + (i,)] *= np.float32(3 / places[i])
+    return pooled
 
 
 def _planes(a: Array) -> Array:
