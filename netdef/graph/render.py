@@ -118,7 +118,8 @@ def _blob_table(p: GraphPlan) -> str:
 
 def _wanted(p: GraphPlan, value: int) -> bool:
     """Whether something below a value learns, so that a missing gradient is the readers' doing."""
-    return any(x in p.gradients[value].text for x in ("learns", "force"))
+    text = p.gradients[value].text
+    return "nothing below" not in text and any(word in text for word in ("learns", "force"))
 
 
 def _no_reader(p: GraphPlan, value: int) -> str:

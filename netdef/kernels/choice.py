@@ -83,7 +83,7 @@ def scratch_shape(x_shape: Sizes, w_shape: Sizes, stride: Sizes, pad: Sizes, dil
     """Shape of the scratch array ``col`` for the three passes. Where compiled kernels will not run it is what the plain
     ones take; where they will and then do not, as in float64, the plain ones make their own."""
     g = geometry(tuple(x_shape), tuple(w_shape), tuple(stride), tuple(pad), tuple(dilation), group)
-    small = max(math.prod(x_shape), g.images * g.filters * g.area) < LEAST
+    small = max(math.prod(x_shape), math.prod(w_shape), g.images * g.filters * g.area) < LEAST
     if small or len(g.kernel) not in (1, 2) or os.environ.get("NETDEF_KERNELS", "") == "reference":
         return (g.scratch,)
     from netdef.kernels.compiled.conv import scratch
