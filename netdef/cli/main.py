@@ -30,6 +30,7 @@ COMMANDS = {
     "blame": "Replay a training and say what goes wrong first, and why.",
     "lint": "Say what in a net or solver is likely not meant, before anything runs.",
     "plot": "Draw the curves of runs: loss, test outputs, learning rate.",
+    "board": "Show runs in the browser, while they are trained and after.",
     "compare": "Say where two runs, two nets or two solvers differ.",
     "convert": "Rewrite a net or solver as prototxt or YAML, or in the current syntax.",
     "data": "Make, convert, split, check, describe and show data sets; get published ones.",

@@ -22,7 +22,7 @@ from netdef.solvers.solver import Solver
 # Options of `netdef train` that speak of one solver, as the user writes them.
 _OF_ONE_SOLVER = {"weights": "--weights", "strict": "--strict", "level": "--level", "stages": "--stage", "trial": "trials",
                   "grad_norms": "--grad-norms", "dump_folder": "--dump-gradients", "tensorboard": "--tensorboard",
-                  "page": "--html"}
+                  "page": "--html", "serve": "--serve"}
 
 
 def explain(source: str, overrides: tuple[str, ...]) -> None:
@@ -32,7 +32,7 @@ def explain(source: str, overrides: tuple[str, ...]) -> None:
 
 def train(source: str, snapshot: str | None, overrides: tuple[str, ...], seed: int | None, options: dict[str, Any]) -> None:
     """Print the plan and run it, or with --dry-run only the former."""
-    given = [word for name, word in _OF_ONE_SOLVER.items() if options.get(name)]
+    given = [word for name, word in _OF_ONE_SOLVER.items() if options.get(name) or options.get(name) == 0 and name == "serve"]
     if given:
         raise click.UsageError(f"{given[0]} is about one solver, and '{source}' is a recipe: its stages say such things")
     if snapshot and options.get("run_dir"):

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdef.cli.options import seed_option, set_option, weights_option
+from netdef.cli.served import Serving, serve_option, serving
 
 if TYPE_CHECKING:
+    from netdef.debug.watch import Watch
+    from netdef.report.runserver import RunServer
+    from netdef.report.training import TrainingPage
     from netdef.solvers.solver import Solver
 
 EFFECTS = click.Choice(["stop", "snapshot", "none"])
 
 
-@click.command()
+@click.command(cls=Serving)
 @click.argument("solver")
 @weights_option
 @click.option("--strict", is_flag=True, help="With --weights: an error where a layer is left out on either side.")
@@ -35,6 +39,10 @@ EFFECTS = click.Choice(["stop", "snapshot", "none"])
               help="Write every blob's and param's data and gradient into this folder.")
 @click.option("--every", type=click.IntRange(1), default=100, show_default=True,
               help="With --dump-gradients: each so many iterations.")
+@click.option("--html", "page", type=click.Path(path_type=Path), default=None, metavar="FILE",
+              help="Write a page for the browser: a dozen iterations from the first to the last with every layer's "
+              "gradients, and the curves. Each of the dozen costs about a pass more.")
+@serve_option
 @click.option("--fast-dev-run", "trial", flag_value="fast", help="Only try everything once: three iterations, tests of "
               "one batch, a snapshot and its restore. Nothing is kept.")
 @click.option("--overfit-batch", "trial", flag_value="overfit", help="Only train on the first batch, 200 iterations "
@@ -71,9 +79,11 @@ def command(solver: str, weights: str | None, snapshot: str | None, overrides: t
       netdef train solver.prototxt --weights a.caffemodel,b.caffemodel.h5 --strict
       netdef train solver.prototxt --prove-resume
       netdef train solver.prototxt --find-lr
+      netdef train configs/lenet/solver.yaml --html lenet.html
+      netdef train configs/lenet/solver.yaml --serve
 
     The run's directory holds the config as it was resolved, the environment, metrics.jsonl and the snapshots;
-    `netdef plot` draws it, `netdef compare` holds two of them against each other.
+    `netdef plot` draws it, `netdef board` shows it in the browser, `netdef compare` holds two of them against each other.
     """
     from netdef.config.load import is_recipe
 
@@ -85,6 +95,10 @@ def command(solver: str, weights: str | None, snapshot: str | None, overrides: t
         raise click.UsageError("--dry-run prints the plan of a recipe; `netdef explain` shows a net")
     if weights and snapshot:
         raise click.UsageError("--weights begins at iteration 0, --snapshot goes on: give one of them")
+    if trial and options["page"]:
+        raise click.UsageError("--html shows a whole training, the trials are short: give one of them")
+    if trial and options["serve"] is not None:
+        raise click.UsageError("--serve shows a whole training, the trials are short: give one of them")
     if trial and snapshot:
         raise click.UsageError("--snapshot goes on with a training; the trials begin anew")
     if options["grad_norms"]:
@@ -103,25 +117,54 @@ def command(solver: str, weights: str | None, snapshot: str | None, overrides: t
 
     if trial:
         sys.exit(0 if _try(trial, make, overrides, options) else 1)
-    with make([]) as made:
-        _train(made, solver, weights, snapshot, options)
+    with serving(options["serve"]) as server, make([]) as made:
+        _train(made, solver, weights, snapshot, options, server)
 
 
-def _train(made: Solver, config: str, weights: str | None, snapshot: str | None, options: dict[str, Any]) -> None:
+def _train(made: Solver, config: str, weights: str | None, snapshot: str | None, options: dict[str, Any],
+           server: RunServer | None) -> None:
     """The whole training, recorded in its directory."""
     from netdef.cli.options import weight_files
     from netdef.solvers.rundir import RunDirectory
     from netdef.solvers.settings import require
 
     require(made.located, "max_iter", "solve()")
+    if options["page"] is not None:
+        from netdef.report.page import check_place
+
+        check_place(options["page"])
     with RunDirectory(made, options["run_dir"], snapshot, options["tensorboard"]) as run:
         _show(made, config, options)
         if snapshot is not None:
             made.restore(snapshot)
         run.begin(["netdef", *sys.argv[1:]], weight_files(weights), options["level"], options["stages"])
-        _watch(made, options["on_nan"], bool(weights or snapshot or made.param.weights))
-        made.solve()
+        loaded = bool(weights or snapshot or made.param.weights)
+        page = _page(made, options["page"], config, loaded, run.folder, server)
+        watch = _watch(made, options["on_nan"], loaded)
+        try:
+            made.solve()
+        finally:
+            if page is not None:  # of a training that ended early, too
+                page.write(watch.findings, run.folder)
+            if options["page"] is not None:
+                click.echo(f"page:   {options['page']}")
         click.echo(f"run:    {run.folder}")
+        if server is not None:
+            click.echo(f"again:  netdef board {run.folder}")
+
+
+def _page(made: Solver, path: Path | None, config: str, loaded: bool, folder: Path, server: RunServer | None
+          ) -> TrainingPage | None:
+    """What films the training for --html and --serve; the server begins."""
+    if path is None and server is None:
+        return None
+    from netdef.report.training import TrainingPage
+
+    made_page = TrainingPage(made, path, config, loaded, folder, live=server is not None)
+    if server is not None:
+        server.begin(folder)
+        click.echo(f"live:   {server.url}")
+    return made_page
 
 
 def _show(made: Solver, config: str, options: dict[str, Any]) -> None:
@@ -136,12 +179,14 @@ def _show(made: Solver, config: str, options: dict[str, Any]) -> None:
     made.listen(listener(made, config))
 
 
-def _watch(made: Solver, on_nan: str, loaded: bool) -> None:
+def _watch(made: Solver, on_nan: str, loaded: bool) -> Watch:
     """The last listener: it may end the training, and the others have noted the loss by then."""
     from netdef.cli.progress import advise
     from netdef.debug.watch import Watch
 
-    made.listen(Watch(made, advise, on_nan, loaded=loaded))
+    watch = Watch(made, advise, on_nan, loaded=loaded)
+    made.listen(watch)
+    return watch
 
 
 def _try(trial: str, make: Any, overrides: tuple[str, ...], options: dict[str, Any]) -> bool:

@@ -47,13 +47,13 @@ def read_run_records(path: str | os.PathLike[str]) -> RunRecords:
         file = place / METRICS
         if not file.is_file():
             raise NetdefError(f"a run's directory holds {METRICS}, this one does not", where=str(place), hint=_runs_in(place))
-        return RunRecords(os.path.normpath(place), place, _latest(read_metrics(file)))
+        return RunRecords(os.path.normpath(place), place, latest(read_metrics(file)))
     if not place.exists():
         raise NetdefError(f"no file or directory '{path}'", hint=did_you_mean(place.name, _names(place.parent)))
     if place.suffix == ".jsonl":
         label = os.path.normpath(place.parent if place.name == METRICS else place)
-        return RunRecords(place.name if label == "." else label, place.parent, _latest(read_metrics(place)))
-    return RunRecords(os.path.normpath(place), place.parent, _latest(read_log(place)))
+        return RunRecords(place.name if label == "." else label, place.parent, latest(read_metrics(place)))
+    return RunRecords(os.path.normpath(place), place.parent, latest(read_log(place)))
 
 
 def _names(folder: Path) -> list[str]:
@@ -65,7 +65,7 @@ def _runs_in(folder: Path) -> str:
     return f"there are {', '.join(found[:5])}" if found else ""
 
 
-def _latest(records: Iterable[Record]) -> list[Record]:
+def latest(records: Iterable[Record]) -> list[Record]:
     """Without the records that a resume made anew: where the iteration goes back, what stood after it goes."""
     kept: list[Record] = []
     for record in records:

@@ -23,6 +23,7 @@ from typing import Any
 
 from netdef.errors import NetdefError, warn
 from netdef.solvers import events as e
+from netdef.solvers.alive import hold
 from netdef.solvers.debuginfo import gradient_norms
 from netdef.solvers.solver import Solver
 from netdef.weights import atomic_write
@@ -49,6 +50,7 @@ class Metrics:
         try:
             before = _cut(self.path, solver.iter)
             self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115  (until close)
+            hold(self._file)
         except OSError as error:
             raise NetdefError(f"cannot write: {error.strerror or error}", where=str(self.path)) from error
         self._end = self._file.tell()
@@ -118,11 +120,12 @@ def _strict(value: Any) -> Any:
     return value
 
 
-def _loose(value: Any) -> Any:
+def loose(value: Any) -> Any:
+    """A value of strict JSON with the numbers that it holds as words."""
     if isinstance(value, dict):
-        return {key: inner if key == "kind" else _loose(inner) for key, inner in value.items()}
+        return {key: inner if key == "kind" else loose(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_loose(inner) for inner in value]
+        return [loose(inner) for inner in value]
     return _SPECIAL.get(value, value) if isinstance(value, str) else value
 
 
@@ -142,7 +145,7 @@ def _records(data: bytes, where: str) -> list[tuple[Record, bytes]]:
     lines = data.split(b"\n")
     for number, line in enumerate(lines, 1):
         try:
-            record = _loose(json.loads(line)) if line.strip() else None
+            record = loose(json.loads(line)) if line.strip() else None
             if record is None:
                 continue
             if not (isinstance(record, dict) and record.get("kind") in ("train", "test")

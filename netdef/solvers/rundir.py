@@ -5,7 +5,8 @@
     runs/LeNet/3/
         solver.prototxt  net.prototxt     as resolved (resolved.py); `netdef train` reads them again
         run.json                          where the snapshots are, and one entry for each time it was started
-        metrics.jsonl                     metrics.py
+        metrics.jsonl                     metrics.py; locked while the run is being trained (alive.py)
+        film.jsonl                        with --serve or --html, what was seen layer by layer (report/filmfile.py)
         events.out.tfevents...            with --tensorboard
         LeNet_iter_5000.caffemodel ...    snapshots
 

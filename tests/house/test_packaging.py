@@ -75,7 +75,8 @@ def test_wheel_contents(wheel):
                if p.is_file() and "__pycache__" not in p.parts}
     modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "netdef").rglob("*.py")}
     digits = {p.relative_to(ROOT).as_posix() for p in (ROOT / "netdef/data/mnist10k").iterdir()}
-    assert configs | modules | digits | {"netdef/config/schema.binpb", "netdef/py.typed"} <= names
+    page = {p.relative_to(ROOT).as_posix() for p in (ROOT / "netdef/report/assets").iterdir()}
+    assert configs | modules | digits | page | {"netdef/config/schema.binpb", "netdef/py.typed"} <= names
     licences = {n.split(".dist-info/licenses/")[1] for n in names if ".dist-info/licenses/" in n}
     assert licences == {"LICENSE", "netdef/data/mnist10k/LICENSE"}
     assert not [n for n in names if not n.startswith(("netdef/", "netdef-"))]

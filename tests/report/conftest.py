@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from netdef.report.film import Film, spread
 from netdef.report.page import write_page
 from netdef.solvers.solver import Solver
 
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update", "--window-size=1280,800")
+SIZE = {"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+STILL = {"name": "prefers-reduced-motion", "value": "reduce"}  # colours are what they will be at once
 SOLVER = '''
 net: "net.prototxt" base_lr: 0.0001 momentum: 0.9 lr_policy: "fixed" max_iter: 10 random_seed: 3 solver_mode: CPU
 '''
@@ -123,3 +128,29 @@ def graph(tmp_path):
 def deep(page_of: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a net of 150 layers, ten iterations."""
     return page_of(_chain(150), tmp_path_factory.mktemp("deep"), 10)
+
+
+def _browser_path() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator[Any]:
+    """A window of 1280 x 800 with the page's console at hand."""
+    pytest.importorskip("selenium", reason="needs selenium (pip install 'netdef[browser]')")
+    chromium, driver = _browser_path(), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("needs Chromium and chromedriver (apt-get install chromium chromium-driver)")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    window = webdriver.Chrome(options=options, service=Service(driver))
+    window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SIZE)
+    window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [STILL]})
+    yield window
+    window.quit()
