@@ -1,8 +1,9 @@
 """Threads for compiled kernels: OpenMP, started at the first parallel kernel; how many; and what stands in where it is absent.
 
-Numba's default, TBB, takes longer with every launch and leaks (measured), so it is never used. OpenMP's threads are told to sleep
-between launches (``OMP_WAIT_POLICY=passive``): spinning ones take the processor from BLAS's own threads, which turned a
-matrix product of 0.2 ms into 16 ms, and waking costs a few microseconds. Never fork a process after the first launch.
+Numba's default, TBB, takes longer with every launch and leaks (measured), so it is never used. OpenMP's threads wait for the
+next launch for a moment and then sleep: waking a sleeper costs a virtual machine up to a tenth of a millisecond (LeNet's step
+took a fifth longer), but threads that never sleep take the processor from others, BLAS's own among them, which turned a matrix
+product of 0.2 ms into 16 ms. Never fork a process after the first launch.
 """
 from __future__ import annotations
 
@@ -13,6 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from netdef.errors import warn
+
+SPINS = "30000"
+"""Turns of GNU OpenMP's waiting loop before a thread sleeps: a fraction of a millisecond."""
 
 _start_lock = threading.Lock()
 _layer = ""
@@ -46,7 +50,9 @@ def count() -> int:
 
 def prepare() -> None:
     """Set what must be in the environment before Numba and OpenMP are loaded; called on import of ``jit``."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if "OMP_WAIT_POLICY" not in os.environ:  # else the user has decided
+        os.environ["OMP_WAIT_POLICY"] = "passive"
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     count = wanted()
     if count is not None and "numba" not in sys.modules:
         os.environ["NUMBA_NUM_THREADS"] = str(count)
