@@ -27,6 +27,9 @@ LEAST_SWEEP = 1 << 18
 """The same for kernels that NumPy does in a few vectorised sweeps: waking threads costs 30 microseconds, which pays only
 where the arrays leave the second-level cache."""
 
+LEAST_SWEEPS = 1 << 16
+"""The same for kernels that stand for several such sweeps."""
+
 RUN = 16
 """Least places of a channel for kernels that go through (outer, channels, places) channel by channel."""
 
@@ -58,7 +61,7 @@ ROWS = (
     Row("sigmoid_backward", "activation", True, least=LEAST_SWEEP),
     Row("tanh_forward", "activation", True),
     Row("tanh_backward", "activation", True, least=LEAST_SWEEP),
-    Row("softmax_forward", "softmax", True),
+    Row("softmax_forward", "softmax", True, least=1 << 13),
     Row("softmax_backward", "softmax", True),
     Row("softmax_loss_forward", "softmax", True, sized_by=(1,)),
     Row("softmax_loss_backward", "softmax", True),
@@ -91,10 +94,10 @@ ROWS = (
     Row("lrn_within_backward", "lrn", True),
     Row("standardize", "standardize", True, run=RUN, doubles=(4, 5)),
     Row("standardize_backward", "standardize", True, run=RUN),
-    Row("shift_divide", "standardize", True, run=RUN, doubles=(1,), least=LEAST_SWEEP),
-    Row("norm_forward", "norm", True, run=RUN, doubles=(6, 7), least=LEAST_SWEEP),
+    Row("shift_divide", "standardize", True, run=RUN, doubles=(1,), least=LEAST_SWEEPS),
+    Row("norm_forward", "norm", True, run=RUN, doubles=(6, 7), least=LEAST_SWEEPS),
     Row("norm_backward", "norm", True, run=RUN, least=LEAST_SWEEP),
-    Row("norm_stored", "norm", True, run=RUN, doubles=(1,), least=LEAST_SWEEP),
+    Row("norm_stored", "norm", True, run=RUN, doubles=(1,), least=LEAST_SWEEPS),
     Row("group_mean", "standardize"),
     Row("scale_forward", "scaling", True, run=RUN, least=LEAST_SWEEP),
     Row("scale_backward", "scaling", True, sized_by=(1,), run=RUN, least=LEAST_SWEEP),

@@ -34,7 +34,8 @@ def test_count_is_respected(first):
     assert run(f"{first}\n{RUN}", NETDEF_NUM_THREADS="1")[1] == "1"
 
 
-@pytest.mark.parametrize("given, spins", [({}, "30000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "unset")])
+@pytest.mark.parametrize("given, spins", [({}, "30000"), ({"GOMP_SPINCOUNT": "7"}, "7"),
+                                          ({"OMP_WAIT_POLICY": "active"}, "unset")])
 def test_threads_wait_a_moment_unless_told_otherwise(given, spins, monkeypatch):
     for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
         monkeypatch.delenv(name, raising=False)

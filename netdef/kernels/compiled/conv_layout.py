@@ -164,7 +164,8 @@ def cut(g: Geometry) -> Cut:
     most = max(1, filters_of(g) // (4 * ROWS))  # parts of the filters: each packs its own panels
     images, rows = region(g, LEAST_COLUMNS, tasks, -(-tasks // most), channels_of(g))
     regions = -(-g.images // images) * -(-g.out[0] // rows) * g.group
-    filters = spread(filters_of(g), -(-filters_of(g) // min(most, -(-tasks // regions))), ROWS)
+    parts = min(most, -(-max(1, tasks // 2) // regions))  # fewer turns than of regions: packing anew costs more than waiting
+    filters = spread(filters_of(g), -(-filters_of(g) // parts), ROWS)
     width = min(MOST_TILES, max(1, PANEL // (depth * COLUMNS))) * COLUMNS
     return Cut(images, rows, filters, min(width, up(images * rows * g.out[1], COLUMNS)), depth)
 
