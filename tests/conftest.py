@@ -1,6 +1,7 @@
 """What every test gets: NumPy kernels unless marked ``compiled``, a kernel cache of its own, the fixture ``shared``."""
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -21,6 +22,16 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.mkdtemp(prefix="netdef-cache-")
         os.environ[_CACHE] = folder
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_logstart(nodeid: str) -> Iterator[None]:
+    """Every test finds the log as a fresh Python has it: commands run within a test (``-q``) set its level for the process."""
+    log = logging.getLogger("netdef")
+    log.setLevel(logging.NOTSET)
+    for handler in list(log.handlers):
+        log.removeHandler(handler)
+    yield
 
 
 @pytest.hookimpl(hookwrapper=True)
